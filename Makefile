@@ -1,0 +1,31 @@
+# make run | test | check | install: each creates .venv when it is not there or out of date.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check install constraints
+
+run: .venv/installed
+	@$(BIN)/rarenode run
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+check: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/pip check
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@echo "Installing into .venv (about 2.5 GB, some minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[hpo,dev]"
+	@touch $@
+
+# The set that is installed now becomes the set that everybody installs.
+constraints: .venv/installed
+	@{ echo "# The exact set that is tested together. Regenerate: make constraints"; \
+	  $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//'; } > constraints.txt

@@ -1,0 +1,89 @@
+"""The numbers of metrics.json that a run is judged by, as tables."""
+
+import html
+import re
+from typing import Any
+
+from pipeline.artifacts import files, paths
+
+Table = tuple[list[str], list[list[str]]]  # head, rows
+
+_FIGURES = {"micro_ap": "micro AP", "macro_ap": "macro AP"}
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
+
+
+def read() -> dict[str, Any] | None:
+    """metrics.json, None where a workspace has none."""
+    return files.read_json(paths.METRICS) if paths.METRICS.exists() else None
+
+
+def scores(metrics: dict[str, Any]) -> Table:
+    """Every method with its figures on the test split, ours first."""
+    rules = _rules(metrics)
+    head = ["method", *_FIGURES.values(), *(f"macro F1 ({rule})" for rule in rules)]
+    methods = [(metrics["method"], metrics["test"])]
+    methods += [(name, entry["test"]) for name, entry in metrics["baselines"].items()]
+    rows = [
+        [
+            name,
+            *(_number(test.get(figure)) for figure in _FIGURES),
+            *(_number(test["rules"].get(rule, {}).get("macro_f1")) for rule in rules),
+        ]
+        for name, test in methods
+    ]
+    return head, rows
+
+
+def differences(metrics: dict[str, Any]) -> Table:
+    """What our method gains over each baseline, paired, with 95 % intervals."""
+    # metrics.json has them for every slice, too; the headline stays short.
+    figures = {**_FIGURES, **{f"macro_f1/{rule}": f"macro F1 ({rule})" for rule in _rules(metrics)}}
+    found = {name: entry.get("difference", {}) for name, entry in metrics["baselines"].items()}
+    figures = {
+        key: label for key, label in figures.items() if any(key in x for x in found.values())
+    }
+    head = [f"{metrics['method']} minus", *figures.values()]
+    rows = [
+        [name, *(_interval(entry.get(figure)) for figure in figures)]
+        for name, entry in found.items()
+    ]
+    return head, rows
+
+
+def markdown(metrics: dict[str, Any]) -> str:
+    """Both tables, with names escaped: they come from data and Prefect stores markdown raw."""
+    title = escape(f"{metrics['dataset']}, {metrics['members']} members, {metrics['profile']}")
+    return "\n\n".join(
+        [
+            f"# {title}",
+            _table(*scores(metrics)),
+            "Paired differences, 95 % intervals:",
+            _table(*differences(metrics)),
+        ]
+    )
+
+
+def escape(text: str) -> str:
+    """Make any text plain text in a markdown table cell."""
+    return html.escape(_MARKDOWN.sub(r"\\\1", " ".join(text.split())), quote=False)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    cells = [[escape(cell) for cell in row] for row in [head, *rows]]
+    cells.insert(1, ["---", *("---:" for _ in head[1:])])
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def _rules(metrics: dict[str, Any]) -> list[str]:
+    return list(metrics["test"]["rules"])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _interval(value: dict[str, Any] | None) -> str:
+    if value is None:
+        return ""
+    low, high = value["ci95"]
+    return f"{value['mean']:+.3f} [{low:+.3f}, {high:+.3f}]"

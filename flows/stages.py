@@ -1,0 +1,197 @@
+"""The only place that runs DVC: which stages there are, which are up to date, and running one."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import networkx as nx
+from dvc.exceptions import DvcException
+from dvc.repo import Repo, lock_repo
+
+from pipeline import progress
+from pipeline.artifacts import paths
+from pipeline.errors import WorkspaceError
+
+LOGS = paths.STATE / "logs"  # the whole output of each stage's latest run
+TAIL = 60  # lines of a failed stage's output that go into its exception
+GRACE = 5.0  # seconds between asking a stage to stop and killing it
+
+_SKIPPED = "didn't change, skipping"
+_RESTORED = "is cached - skipping run, checking out outputs"
+
+# Asked in this process, DVC would draw bars of its own across ours.
+logging.getLogger("dvc").setLevel(logging.CRITICAL)
+
+_asking = threading.Lock()
+_running: set[subprocess.Popen[str]] = set()
+_running_lock = threading.Lock()
+_stopping = threading.Event()
+
+
+class StageFailed(Exception):
+    """A stage that did not succeed.
+
+    Attributes:
+        stage: its name.
+        refusal: the one message for the user if the user can fix it, else None.
+    """
+
+    def __init__(self, stage: str, output: str, refusal: str | None = None):
+        super().__init__(f"stage {stage!r} failed.\n{output}")
+        self.stage = stage
+        self.refusal = refusal
+
+
+class StageStopped(Exception):
+    """A stage that was ended, or did not start, because the run is being stopped."""
+
+
+def plan() -> dict[str, list[str]]:
+    """Every stage of dvc.yaml with the stages it waits for, the latter first.
+
+    Raises:
+        WorkspaceError: DVC cannot read the workspace.
+    """
+    with _repo() as repo:
+        order = {stage.addressing: place for place, stage in enumerate(repo.index.stages)}
+        upstream = {
+            stage.addressing: [dependency.addressing for dependency in repo.index.graph[stage]]
+            for stage in repo.index.graph
+        }
+    graph = nx.DiGraph((before, after) for after in upstream for before in upstream[after])
+    graph.add_nodes_from(upstream)
+    sequence = nx.lexicographical_topological_sort(graph, key=order.__getitem__)
+    return {stage: sorted(upstream[stage], key=order.__getitem__) for stage in sequence}
+
+
+def is_up_to_date(stage: str) -> bool:
+    """Ask DVC, in this process, whether it would skip the stage; true for this very moment only.
+
+    Raises:
+        WorkspaceError: DVC cannot read the workspace.
+    """
+    with _asking, _repo() as repo, lock_repo(repo):
+        return not repo.stage.load_one(name=stage).changed()
+
+
+def reproduce(
+    stage: str, *, log: Callable[[str], None], on_event: Callable[[progress.Event], None]
+) -> str:
+    """Let DVC run one stage, or restore its outputs; its upstream must be up to date.
+
+    Args:
+        stage: its name.
+        log: gets every line of output as it comes.
+        on_event: gets progress and notes.
+
+    Returns:
+        "Completed", "Restored" (outputs taken from the cache) or "Cached" (nothing to do).
+
+    Raises:
+        StageFailed: with the last lines of the output.
+        StageStopped: `stop_all` was called.
+    """
+    state, refusal = "Completed", None
+    tail: deque[str] = deque(maxlen=TAIL)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (
+        open(LOGS / f"{stage}.log", "w", encoding="utf-8", buffering=1) as whole,
+        _process(stage) as process,
+    ):
+        assert process.stdout is not None
+        for raw in process.stdout:
+            line = raw.rstrip("\n")
+            if event := progress.parse(line):
+                refusal = event.note if event.refused else refusal
+                if not event.refused:  # the message also stands on stderr
+                    on_event(event)
+                continue
+            whole.write(raw)
+            tail.append(line)
+            log(line)
+            if line.endswith(_SKIPPED):
+                state = "Cached"
+            elif line.endswith(_RESTORED):
+                state = "Restored"
+    if process.returncode != 0 and _stopping.is_set():
+        raise StageStopped(stage)
+    if process.returncode != 0:
+        raise StageFailed(stage, "\n".join(tail), refusal)
+    return state
+
+
+def stop_all() -> None:
+    """End every running stage with all its children, and let none start any more."""
+    _stopping.set()
+    with _running_lock:
+        processes = list(_running)
+    for process in processes:
+        _signal_group(process, signal.SIGTERM)
+    for process in processes:
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            pass
+        # Also when DVC itself is gone: a child of the stage may have ignored the first signal.
+        _signal_group(process, signal.SIGKILL)
+
+
+def allow() -> None:
+    """Let stages start, after an earlier run of this process was stopped."""
+    _stopping.clear()
+
+
+@contextmanager
+def _process(stage: str) -> Iterator[subprocess.Popen[str]]:
+    environment = os.environ | {
+        # `python` in dvc.yaml must be this interpreter, whatever the caller's shell calls python.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+        progress.VARIABLE: "events",
+    }
+    with _running_lock:  # else a stage could start right after stop_all
+        if _stopping.is_set():
+            raise StageStopped(stage)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            start_new_session=True,  # the whole group can be ended, and Ctrl-C is ours alone
+        )
+        _running.add(process)
+    try:
+        with process:
+            yield process
+    finally:
+        with _running_lock:
+            _running.discard(process)
+
+
+def _signal_group(process: subprocess.Popen[str], number: int) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass  # the group has ended
+
+
+@contextmanager
+def _repo() -> Iterator[Repo]:
+    try:
+        # Wait, as the subprocess does: a stage that runs beside takes the lock now and then.
+        with Repo(".", _wait_for_lock=True) as repo:
+            yield repo
+    except DvcException as error:
+        raise WorkspaceError(f"expected a DVC workspace in {Path.cwd()}, found: {error}") from error

@@ -1,0 +1,149 @@
+"""`rarenode run`: the train flow with somebody watching it."""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flows import headline, server, watch
+from flows.display import Lines, LiveList, duration
+from pipeline.artifacts import paths
+from pipeline.errors import RarenodeError
+
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def run() -> int:
+    """Run the train flow, show it, and say how it ended.
+
+    Returns:
+        0: done; 2: a stage stopped at something that the user can fix; 1: a fault.
+    """
+    # What a run logs belongs to Prefect; on the screen it would only tear the list. What fails is
+    # said below, once.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    console = Console()
+    live = console.is_terminal and not console.is_dumb_terminal
+    began = time.monotonic()
+    with (
+        _ending_like_ctrl_c(),
+        LiveList(console) if live else Lines() as watcher,
+        watch.watching(watcher),
+    ):
+        with server.starting():
+            from flows import stages
+
+            watcher.planned(list(stages.plan()))  # the list stands there while Prefect starts
+            from flows.train import train
+
+        state = train(return_state=True)
+    stage_states: Any = state.result(raise_on_failure=False)
+    if not state.is_completed():
+        return _explain(state, stage_states)
+    _summarise(console, live, stage_states, time.monotonic() - began)
+    return 0
+
+
+@contextmanager
+def _ending_like_ctrl_c() -> Iterator[None]:
+    """Let a closed terminal or a `kill` end the run as Ctrl-C does: no stage is left behind."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    earlier = {number: signal.signal(number, interrupt) for number in _ENDINGS}
+    try:
+        yield
+    except BaseException as error:
+        # While the flow runs, Prefect turns SIGTERM into an exception of its own.
+        if type(error).__name__ == "TerminationSignal":
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _explain(state: Any, stage_states: Any) -> int:
+    from flows.stages import LOGS, StageFailed  # imports DVC
+
+    failures = [stage_states]
+    if isinstance(stage_states, list):
+        failed = [entry for entry in stage_states if entry.is_failed() or entry.is_crashed()]
+        failures = [entry.result(raise_on_failure=False) for entry in failed]
+    code = 2
+    for failure in failures:
+        if isinstance(failure, StageFailed) and failure.refusal is not None:
+            print(failure.refusal, file=sys.stderr)
+        elif isinstance(failure, RarenodeError):
+            print(failure, file=sys.stderr)
+        elif isinstance(failure, StageFailed):
+            code = 1
+            log = LOGS / f"{failure.stage}.log"
+            print(f"{failure}\nIts whole output: {log}", file=sys.stderr)
+        elif isinstance(failure, BaseException):
+            code = 1
+            traceback.print_exception(failure, file=sys.stderr)
+        else:
+            code = 1
+            print(f"the run ended {state.name}: {state.message}", file=sys.stderr)
+    return code
+
+
+def _summarise(console: Console, live: bool, stage_states: list[Any], seconds: float) -> None:
+    counts = Counter(state.name for state in stage_states)
+    stages = ", ".join(f"{count} {name}" for name, count in counts.items())
+    metrics = headline.read()
+    if metrics is not None:
+        if not live:
+            console = Console(width=200, no_color=True)  # a log file has no edge to wrap at
+        console.print()
+        title = f"{metrics['dataset']}, test split"
+        console.print(_table(title, headline.scores(metrics), first="bold"))
+        console.print()
+        differences = _turn(headline.differences(metrics))
+        if console.width < 110:  # else an interval would be torn apart
+            differences = _break_cells(differences)
+        console.print(_table("Paired differences, 95 % intervals", differences))
+        console.print()
+    print(f"{stages} in {duration(seconds)}")
+    if paths.REPORT.exists():
+        print(f"Report: {paths.REPORT}")
+
+
+def _turn(content: headline.Table) -> headline.Table:
+    """Rows for columns: there are more figures than baselines."""
+    head, rows = content
+    turned = [list(row) for row in zip(head, *rows, strict=True)]
+    return turned[0], turned[1:]
+
+
+def _break_cells(content: headline.Table) -> headline.Table:
+    head, rows = content
+    return head, [[cell.replace(" [", "\n[", 1) for cell in row] for row in rows]
+
+
+def _table(title: str, content: headline.Table, *, first: str = "") -> Table:
+    head, rows = content
+    table = Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+    )
+    for place, name in enumerate(head):
+        table.add_column(Text(name), justify="right" if place else "left")
+    for place, row in enumerate(rows):
+        table.add_row(*map(Text, row), style="" if place else first)
+    return table

@@ -1,0 +1,1 @@
+"""What stages hand to each other: paths, formats, cost and manifest. Torch-free."""

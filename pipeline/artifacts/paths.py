@@ -1,0 +1,29 @@
+"""Every path of the workspace, once. Relative: stages and flows run in the workspace's root."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+DVC_YAML = Path("dvc.yaml")
+
+RAW = Path("data/raw")  # one folder per data set
+PREPARED = Path("data/prepared")
+
+VALIDATION = Path("reports/validation")
+HIERARCHY = Path("reports/hierarchy")
+TUNING = Path("reports/tuning")
+METRICS = Path("reports/metrics.json")
+EVALUATION = Path("reports/evaluation")  # per-node figures behind metrics.json
+REPORT = Path("reports/report.html")
+
+BUNDLE = Path("models/bundle")
+BASELINES = Path("models/baselines")  # one bundle per baseline
+
+# Outside of every stage's dependencies: they differ from run to run.
+COST = Path("reports/cost.json")
+MANIFEST = Path("reports/manifest.json")
+STATE = Path(".rarenode")  # studies and other things that outlive a stage
+
+
+def raw(dataset: str) -> Path:
+    """The folder of a data set's raw files."""
+    return RAW / dataset

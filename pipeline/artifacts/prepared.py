@@ -1,0 +1,91 @@
+"""The prepared data set: what `prepare` writes and every later stage reads."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from pipeline.artifacts import files, paths
+from pipeline.errors import ArtifactError
+
+SCHEMA = 1
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Examples, their features and labels, and the hierarchy of the labels.
+
+    Attributes:
+        features: (example, feature) float32; NaN is a missing value. Memory-mapped when read.
+        feature_names: one name per feature.
+        labels: (example, node) boolean CSR, the most specific nodes only (not closed upward).
+        examples: `id` (text, unique), `split` (one of `SPLITS`), `group` (text); one row per
+            example.
+        nodes: `id` (text, unique), `name`, `depth` (longest path from a root), `scored` (bool), in
+            node order: by depth, ties by id.
+        edges: `child`, `parent`, both node ids.
+        info: what dataset.json holds: schema, name, source, version, notice, notes; `write` adds
+            the tables' sha256.
+    """
+
+    features: np.ndarray
+    feature_names: tuple[str, ...]
+    labels: sparse.csr_array
+    examples: pd.DataFrame
+    nodes: pd.DataFrame
+    edges: pd.DataFrame
+    info: dict[str, Any]
+
+    def rows(self, *splits: str) -> np.ndarray:
+        """The row numbers of the examples of these splits, ascending."""
+        return np.flatnonzero(self.examples["split"].isin(splits).to_numpy())
+
+
+def write(prepared: Prepared, folder: Path = paths.PREPARED) -> None:
+    """Write all tables, or none."""
+    with files.whole_folder(folder) as target:
+        np.save(target / "features.npy", np.ascontiguousarray(prepared.features, dtype=np.float32))
+        files.write_json(target / "feature_names.json", list(prepared.feature_names))
+        sparse.save_npz(target / "labels.npz", sparse.csr_array(prepared.labels).astype(np.bool_))
+        prepared.examples.to_parquet(target / "examples.parquet", index=False)
+        prepared.nodes.to_parquet(target / "nodes.parquet", index=False)
+        prepared.edges.to_parquet(target / "edges.parquet", index=False)
+        sha256 = {table.name: _sha256(table) for table in sorted(target.iterdir())}
+        info = {"schema": SCHEMA, **prepared.info, "sha256": sha256}
+        files.write_json(target / "dataset.json", info)
+
+
+def read(folder: Path = paths.PREPARED) -> Prepared:
+    """Read the prepared data; features are memory-mapped.
+
+    Raises:
+        ArtifactError: a table is missing or damaged, or the schema is another one.
+    """
+    info = files.read_json(folder / "dataset.json")
+    if info.get("schema") != SCHEMA:
+        raise ArtifactError(
+            f"expected schema {SCHEMA} in {folder / 'dataset.json'}, found {info.get('schema')!r}. "
+            "Run the stage `prepare` again."
+        )
+    try:
+        return Prepared(
+            features=np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False),
+            feature_names=tuple(files.read_json(folder / "feature_names.json")),
+            labels=sparse.csr_array(sparse.load_npz(folder / "labels.npz")),
+            examples=pd.read_parquet(folder / "examples.parquet"),
+            nodes=pd.read_parquet(folder / "nodes.parquet"),
+            edges=pd.read_parquet(folder / "edges.parquet"),
+            info=info,
+        )
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"expected the prepared data in {folder}, found: {error}") from None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

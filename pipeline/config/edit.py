@@ -1,0 +1,125 @@
+"""Changing params.yaml for the user: comments stay, and nothing is written that cannot run."""
+
+import difflib
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+from ruamel.yaml import YAML, YAMLError
+
+from pipeline.artifacts import files, paths
+from pipeline.config import profiles
+from pipeline.config.load import parse
+from pipeline.config.sections import Config
+from pipeline.errors import ConfigError
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """Split `section.key=value`; the value is read as YAML, as if it stood in params.yaml.
+
+    Raises:
+        ConfigError: there is no `=`, no key, or the value is no YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not all(key.strip().split(".")):
+        raise ConfigError(f"--set: expected section.key=value, found {text!r}")
+    try:
+        return key.strip(), _safe().load(value)
+    except YAMLError as error:
+        raise ConfigError(f"--set: expected YAML after = in {text!r}, found: {error}") from None
+
+
+def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit":
+    """Work out and check what params.yaml becomes; nothing is written yet.
+
+    Args:
+        changes: dotted keys and values, later ones win.
+        path: the parameter file.
+
+    Raises:
+        ConfigError: the file cannot be read, or the edited parameters are refused.
+    """
+    changes = list(changes)
+    yaml = _yaml()
+    try:
+        before = path.read_text(encoding="utf-8")
+        values = yaml.load(before)
+    except FileNotFoundError:
+        raise ConfigError(f"expected {path} in {Path.cwd()}, found none") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"expected YAML in {path}, found: {error}") from None
+    for key, value in changes:
+        _put(values, key, value)
+    source = f"{path} with the changes asked for" if changes else str(path)
+    config = parse(_plain(values), source)
+    if not changes:
+        return Edit(path, before, before, config)
+    if config.profile != profiles.name_of(config):  # a budget must not keep another one's name
+        _put(values, "profile", profiles.name_of(config))
+        config = parse(_plain(values), source)
+    after = io.StringIO()
+    yaml.dump(values, after)
+    return Edit(path, before, after.getvalue(), config)
+
+
+class Edit:
+    """A checked change of params.yaml.
+
+    Attributes:
+        config: the parameters as they will be.
+    """
+
+    def __init__(self, path: Path, before: str, after: str, config: Config):
+        self._path = path
+        self._before = before
+        self._after = after
+        self.config = config
+
+    def diff(self) -> list[str]:
+        """What changes, as lines of a unified diff; empty if nothing does."""
+        name = str(self._path)
+        return list(
+            difflib.unified_diff(
+                self._before.splitlines(), self._after.splitlines(), name, name, lineterm="", n=1
+            )
+        )
+
+    def write(self) -> None:
+        """Replace the file, as a whole and only if something changes."""
+        if self._after != self._before:
+            with files.whole_file(self._path) as temporary:
+                temporary.write_text(self._after, encoding="utf-8")
+
+
+def _safe() -> Any:  # ruamel leaves much untyped
+    return YAML(typ="safe", pure=True)
+
+
+def _yaml() -> Any:
+    yaml: Any = YAML(typ="rt", pure=True)
+    yaml.preserve_quotes = True
+    yaml.width = 4096  # never fold a line that was one line
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _put(values: Any, key: str, value: Any) -> None:
+    *sections, name = key.split(".")
+    for depth, section in enumerate(sections, start=1):
+        if not isinstance(values, dict):
+            return  # `parse` says what it expected
+        if cast(Any, values).get(section) is None:
+            values[section] = {}
+        values = cast(Any, values)[section]
+        if not isinstance(values, dict):
+            found = ".".join(sections[:depth])
+            raise ConfigError(f"--set {key}: expected a section {found!r}, found {values!r}")
+    values[name] = value
+
+
+def _plain(values: Any) -> Any:
+    """The same values without ruamel's types, which strict parameters refuse."""
+    text = io.StringIO()
+    _yaml().dump(values, text)
+    return _safe().load(text.getvalue())

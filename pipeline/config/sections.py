@@ -1,0 +1,162 @@
+"""The sections of params.yaml, one per stage that has parameters.
+
+Torch-free, so that the command line can check params.yaml at once.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Variant = Literal["none", "paper", "released"]
+Uncertainty = Literal[
+    "none",
+    "margin",
+    "predictive",
+    "aleatoric",
+    "mutual_information",
+    "epistemic",
+    "epistemic_kl",
+    "gaussian_margin",
+]
+# These compare members with each other: one member has nothing to compare (METHOD section 5).
+NEEDS_TWO_MEMBERS = frozenset(
+    {"mutual_information", "epistemic", "epistemic_kl", "gaussian_margin"}
+)
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Typed, immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Prepare(Section):
+    """How raw data becomes the prepared tables."""
+
+    min_support: Annotated[int, Field(ge=0)] = 10  # positives in train+valid that keep a node
+    valid_share: Share = 0.15
+    test_share: Share = 0.20
+    max_features: Count = 2048  # an upper bound on the features from text
+
+    @model_validator(mode="after")
+    def _leave_a_training_split(self) -> "Prepare":
+        if self.valid_share + self.test_share >= 1:
+            raise ValueError(
+                "valid_share + test_share must leave something for training (sum below 1), found "
+                f"{self.valid_share} + {self.test_share}"
+            )
+        return self
+
+
+class Validate(Section):
+    """What counts as a warning in the prepared data; errors are not negotiable."""
+
+    min_positives: Annotated[int, Field(ge=0)] = 10  # per node, in train+valid
+    max_missing_share: Annotated[float, Field(ge=0, le=1)] = 0.5  # per feature
+
+
+class Weighting(Section):
+    """The weighted loss, METHOD sections 4 to 6."""
+
+    variant: Variant = "paper"
+    floor: NotNegative = 1.0
+    kind: Literal["node", "binary"] = "node"
+    uncertainty: Uncertainty = "none"
+    focal_floor: NotNegative = 0.25
+    focal_power: Positive = 1.0
+
+
+class Train(Section):
+    """The ensemble of networks and its optimiser."""
+
+    members: Count = 5
+    hidden: Count = 256
+    layers: Annotated[int, Field(ge=1)] = 2  # linear layers, the output layer included
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    batch_size: Count = 64
+    epochs: Count = 20
+    learning_rate: Positive = 2e-3
+    weight_decay: NotNegative = 1e-4
+    reduction: Literal["mean", "sum"] = "mean"
+    weighting: Weighting = Weighting()
+
+    @model_validator(mode="after")
+    def _compare_at_least_two_members(self) -> "Train":
+        mode = self.weighting.uncertainty
+        if self.members == 1 and mode in NEEDS_TWO_MEMBERS:
+            raise ValueError(
+                f"weighting.uncertainty {mode!r} compares members, so members must be at least 2, "
+                "found 1. With one member use margin, predictive, aleatoric or none"
+            )
+        return self
+
+
+class Interval(Section):
+    """A range to search on a log scale."""
+
+    low: Positive
+    high: Positive
+
+    @model_validator(mode="after")
+    def _order(self) -> "Interval":
+        if self.low > self.high:
+            raise ValueError(f"low must not exceed high, found {self.low} > {self.high}")
+        return self
+
+
+class Search(Section):
+    """The search space of the study; lists are choices."""
+
+    learning_rate: Interval = Interval(low=1e-3, high=6e-3)
+    variant: Annotated[list[Variant], Field(min_length=1)] = ["paper", "released"]
+    floor: Interval = Interval(low=0.25, high=2.0)
+    uncertainty: Annotated[list[Uncertainty], Field(min_length=1)] = [
+        "none",
+        "predictive",
+        "epistemic",
+    ]
+    focal_floor: Interval = Interval(low=0.25, high=1.0)
+    focal_power: Interval = Interval(low=0.5, high=2.0)
+
+
+class Tune(Section):
+    """The Optuna study, on validation data only."""
+
+    trials: Annotated[int, Field(ge=0)] = 8  # per method; 0 keeps the values of `train`
+    members: Count = 2  # of a trial's ensemble
+    objective: Literal["macro_ap", "micro_ap"] = "macro_ap"
+    search: Search = Search()
+
+    @model_validator(mode="after")
+    def _compare_at_least_two_members(self) -> "Tune":
+        pairwise = NEEDS_TWO_MEMBERS.intersection(self.search.uncertainty)
+        if self.trials and self.members == 1 and pairwise:
+            raise ValueError(
+                f"search.uncertainty {sorted(pairwise)} compares members, so members must be at "
+                "least 2, found 1"
+            )
+        return self
+
+
+class Evaluate(Section):
+    """Metrics on the test split."""
+
+    bootstrap: Annotated[int, Field(ge=20)] = 200  # replicates behind the intervals
+
+
+class Config(Section):
+    """The whole of params.yaml."""
+
+    dataset: Annotated[str, Field(min_length=1)] = "hpo_eye"
+    profile: Literal["quick", "full", "published", "custom"] = "quick"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    prepare: Prepare = Prepare()
+    validate_: Validate = Field(default=Validate(), alias="validate")
+    tune: Tune = Tune()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()

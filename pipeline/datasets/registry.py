@@ -1,0 +1,42 @@
+"""Data set names and their sources. Cheap to import: a source is loaded when it is asked for."""
+
+import difflib
+import importlib
+
+from pipeline.datasets.source import Source
+from pipeline.errors import DatasetError
+
+# name -> module, function of that module, its arguments
+_SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "hpo_eye": ("pipeline.datasets.hpo", "HpoBranch", ("HP:0000478",)),
+    "hpo_nervous": ("pipeline.datasets.hpo", "HpoBranch", ("HP:0000707",)),
+}
+
+
+def names() -> tuple[str, ...]:
+    """The data sets that can be asked for, sorted."""
+    return tuple(sorted(_SOURCES))
+
+
+def check(name: str) -> None:
+    """Refuse a name that is unknown, without loading any source.
+
+    Raises:
+        DatasetError: lists the known names, the closest one first.
+    """
+    if name in _SOURCES:
+        return
+    close = difflib.get_close_matches(name.lower(), names(), n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise DatasetError(f"expected a data set out of {', '.join(names())}, found {name!r}.{hint}")
+
+
+def get(name: str) -> Source:
+    """The source of a data set.
+
+    Raises:
+        DatasetError: the name is unknown.
+    """
+    check(name)
+    module, factory, arguments = _SOURCES[name]
+    return getattr(importlib.import_module(module), factory)(*arguments)

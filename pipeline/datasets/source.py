@@ -1,0 +1,74 @@
+"""What a data source must do; tests/datasets/contract.py checks it for every source."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the registry imports this module for the command line, which must start at once
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """A data set as its source has it, before nodes are dropped and splits are drawn.
+
+    Attributes:
+        ids: one unique name per example.
+        groups: one name per example; examples of one group never land in different splits.
+        labels: node ids per example, closed upward or not.
+        nodes: node id -> name for people; every node of the hierarchy.
+        edges: (child, parent) node ids.
+        attributes: one row per example, in whatever columns the source's `features` understands.
+        info: `source`, `version`, `notice` (what the licence asks to show) and `notes` (a list).
+        unscored: nodes that no metric counts, such as an artificial root.
+        splits: `train`, `valid` or `test` per example where the source gives them, else None.
+    """
+
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+    nodes: Mapping[str, str]
+    edges: tuple[tuple[str, str], ...]
+    attributes: "pd.DataFrame"
+    info: dict[str, Any]
+    unscored: frozenset[str] = field(default=frozenset())
+    splits: tuple[str, ...] | None = None
+
+
+class Source(ABC):
+    """Where a data set comes from. Splitting, pruning and writing are the stage `prepare`'s."""
+
+    @abstractmethod
+    def fetch(self, folder: Path) -> None:
+        """Put the raw files into `folder`, verified; files that are right already stay.
+
+        Raises:
+            DatasetError: a file cannot be had or is not the expected one.
+        """
+
+    @abstractmethod
+    def read(self, folder: Path) -> RawDataset:
+        """Read the raw files; the same files give the same `RawDataset`, order included.
+
+        Raises:
+            DatasetError: a file is missing or malformed.
+        """
+
+    @abstractmethod
+    def features(
+        self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int
+    ) -> tuple["np.ndarray", tuple[str, ...]]:
+        """Turn `raw.attributes` into numbers.
+
+        Args:
+            raw: what `read` returned.
+            fit_rows: rows of train+valid. Vocabularies, scales and the like are learnt from these
+                alone; the test rows must not move them.
+            max_features: upper bound for features that are a matter of choice, as with text.
+
+        Returns:
+            (example, feature) float32 with NaN where a value is missing, and the features' names.
+        """

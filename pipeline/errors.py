@@ -1,0 +1,33 @@
+"""What the user can fix. Every message says what was expected, what was found and where.
+
+The command line prints the message of a `RarenodeError` alone, without a traceback, and exits with
+code 2. Everything else is a fault of ours: traceback, exit code 1.
+"""
+
+
+class RarenodeError(Exception):
+    """Something that the user can fix."""
+
+
+class ConfigError(RarenodeError):
+    """A parameter that is unknown, of the wrong type, out of range or at odds with another one."""
+
+
+class DatasetError(RarenodeError):
+    """Data that is missing, unreadable or at odds with itself."""
+
+
+class HierarchyError(RarenodeError, ValueError):
+    """Edges that do not form a hierarchy: a cycle, a self-loop, an unknown node."""
+
+
+class ValidationError(RarenodeError):
+    """Prepared data that breaks an expectation which the pipeline cannot do without."""
+
+
+class ArtifactError(RarenodeError):
+    """A file of an earlier stage, or a bundle, that is missing, damaged or of another schema."""
+
+
+class WorkspaceError(RarenodeError):
+    """A workspace that cannot run: not a DVC repository, locked, not writable."""

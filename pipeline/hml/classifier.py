@@ -1,0 +1,165 @@
+"""The ensemble behind scikit-learn's conventions."""
+
+from typing import Any, Literal
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from pipeline.hml.decisions import RULES
+from pipeline.hml.fitting import fit_ensemble
+from pipeline.hml.hierarchy import Hierarchy
+from pipeline.hml.imbalance import Kind, Variant
+from pipeline.hml.losses import Reduction
+from pipeline.hml.training import Objective, Settings
+from pipeline.hml.uncertainty import Mode
+
+
+class RareNodeClassifier(BaseEstimator):
+    """An ensemble that finds rare nodes and respects their hierarchy.
+
+    Args:
+        hierarchy: of the nodes, whose order is the order of Y's columns; None is flat: no edges.
+        rule: which cuts `predict` uses, "prior_matched" or "half".
+        held_out_share: share of the examples that place the cuts before all of them train.
+        random_state: seed.
+
+    The other parameters are those of `Settings` and `Objective`.
+
+    Attributes:
+        ensemble_: the fitted `Ensemble`.
+        hierarchy_: the hierarchy in use.
+        n_features_in_: number of features.
+    """
+
+    def __init__(
+        self,
+        hierarchy: Hierarchy | None = None,
+        *,
+        variant: Variant | None = "paper",
+        floor: float = 1.0,
+        kind: Kind = "node",
+        mode: Mode | None = None,
+        focal_floor: float = 0.25,
+        focal_power: float = 1.0,
+        reduction: Reduction = "mean",
+        members: int = 5,
+        hidden: int = 256,
+        layers: int = 2,
+        dropout: float = 0.5,
+        batch_size: int = 64,
+        epochs: int = 20,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-5,
+        rule: Literal["half", "prior_matched"] = "prior_matched",
+        held_out_share: float = 0.2,
+        random_state: int = 0,
+    ) -> None:
+        self.hierarchy = hierarchy
+        self.variant: Variant | None = variant
+        self.floor = floor
+        self.kind: Kind = kind
+        self.mode: Mode | None = mode
+        self.focal_floor = focal_floor
+        self.focal_power = focal_power
+        self.reduction: Reduction = reduction
+        self.members = members
+        self.hidden = hidden
+        self.layers = layers
+        self.dropout = dropout
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.rule = rule
+        self.held_out_share = held_out_share
+        self.random_state = random_state
+
+    def fit(self, X: Any, Y: Any) -> "RareNodeClassifier":
+        """Fit on features X (example, feature), NaN where missing, and labels Y (example, node).
+
+        Y holds zeros and ones, dense or scipy sparse; it is closed upward here.
+
+        Raises:
+            ValueError: shapes, values or parameters do not fit.
+        """
+        features = _features(X)
+        labels = _labels(Y)
+        if labels.shape[0] != len(features):
+            raise ValueError(
+                f"X and Y must have as many rows. Got {len(features)} and {labels.shape[0]}"
+            )
+        if self.rule not in RULES:
+            raise ValueError(f"rule must be one of {', '.join(RULES)}. Got {self.rule!r}")
+        if not 0 < self.held_out_share < 1:
+            raise ValueError(f"held_out_share must lie between 0 and 1. Got {self.held_out_share}")
+        hierarchy = self.hierarchy or _flat(labels.shape[1])
+        hierarchy.check_nodes(labels.shape, "Y")
+        held_out = np.zeros(len(features), dtype=bool)
+        count = max(1, round(self.held_out_share * len(features)))
+        shuffled = np.random.default_rng([self.random_state, 2]).permutation(len(features))
+        held_out[shuffled[:count]] = True
+        self.ensemble_ = fit_ensemble(
+            features,
+            labels,
+            hierarchy,
+            self._settings(),
+            held_out=held_out,
+            seed=self.random_state,
+        )
+        self.hierarchy_ = hierarchy
+        self.n_features_in_ = features.shape[1]
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Coherent probabilities (example, node), the mean over members."""
+        check_is_fitted(self)
+        return self.ensemble_.predict_proba(_features(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Decisions (example, node), zeros and ones, closed upward."""
+        p = self.predict_proba(X)
+        return self.ensemble_.decide(p, self.rule).astype(np.int64)
+
+    def _settings(self) -> Settings:
+        return Settings(
+            members=self.members,
+            hidden=self.hidden,
+            layers=self.layers,
+            dropout=self.dropout,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            objective=Objective(
+                variant=self.variant,
+                floor=self.floor,
+                kind=self.kind,
+                mode=self.mode,
+                focal_floor=self.focal_floor,
+                focal_power=self.focal_power,
+                reduction=self.reduction,
+            ),
+        )
+
+
+def _features(X: Any) -> np.ndarray:
+    checked: Any = check_array
+    return checked(X, dtype=np.float32, ensure_all_finite="allow-nan")
+
+
+def _labels(Y: Any) -> sparse.csr_array:
+    array: Any = Y if sparse.issparse(Y) else np.asarray(Y)
+    if array.ndim != 2:
+        raise ValueError(f"Y must have shape (example, node). Got {array.shape}")
+    labels: Any = sparse.csr_array(array)
+    wrong = labels.data[~np.isin(labels.data, (0, 1))]
+    if len(wrong):
+        raise ValueError(f"Y must hold zeros and ones only. Got {wrong[0]}")
+    return labels.astype(np.bool_)
+
+
+def _flat(nodes: int) -> Hierarchy:
+    width = len(str(nodes))  # names are ordered as text: padded numbers keep the columns' order
+    return Hierarchy.from_edges((), nodes=[f"{column:0{width}d}" for column in range(nodes)])

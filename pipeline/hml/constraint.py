@@ -1,0 +1,137 @@
+"""The coherent constraint: a node is at least as probable as each of its descendants.
+
+Giunchiglia & Lukasiewicz, "Coherent Hierarchical Multi-Label Classification Networks", NeurIPS
+2020.
+"""
+
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch.autograd.function import once_differentiable
+
+from pipeline.hml import kernels
+from pipeline.hml.hierarchy import Hierarchy
+
+Scores = TypeVar("Scores", np.ndarray, torch.Tensor)
+
+
+def coherent(p: Scores, hierarchy: Hierarchy) -> Scores:
+    """The maximum over each node and its descendants (METHOD section 2).
+
+    Coherent, idempotent, and never below `p`. The subgradient goes to one arg-max: the node itself
+    if it is one, else the first in node order. The maximum commutes with the sigmoid, so logits may
+    be given as well.
+
+    Args:
+        p: (…, node) float32 or float64, torch (differentiable once) or numpy.
+        hierarchy: of these nodes.
+
+    Returns:
+        The same shape, type and dtype.
+
+    Raises:
+        ValueError: the last axis is not the nodes, or the dtype is another one.
+    """
+    hierarchy.check_nodes(p.shape, "p")
+    result: Any = hierarchy_maximum(_floating(p, "p"), None, hierarchy)
+    return result.numpy() if isinstance(p, np.ndarray) else result
+
+
+def constrained_probability(p: Scores, y: Any, hierarchy: Hierarchy) -> Scores:
+    """The probability that the constraint loss judges at each entry (METHOD section 3).
+
+    Where y = 1, the maximum of p over the node's *positive* descendants (itself included); where
+    y = 0, over all of its descendants.
+
+    Args:
+        p: (member, example, node) float32 or float64, torch (differentiable once) or numpy. Logits
+            may be given as well.
+        y: (example, node) zeros and ones, closed upward.
+        hierarchy: of these nodes.
+
+    Returns:
+        As p.
+
+    Raises:
+        ValueError: shapes or dtypes do not fit, y holds something else than 0 and 1, or y is not
+            closed upward.
+    """
+    scores = _floating(p, "p")
+    labels = checked_labels(y, scores, hierarchy)
+    result: Any = hierarchy_maximum(scores, labels, hierarchy)
+    return result.numpy() if isinstance(p, np.ndarray) else result
+
+
+def checked_labels(
+    y: Any, scores: Float[torch.Tensor, "... node"], hierarchy: Hierarchy
+) -> Bool[torch.Tensor, "example node"]:
+    """Labels as booleans that fit scores (…, example, node); ValueError says what does not fit."""
+    hierarchy.check_nodes(tuple(scores.shape), "scores")
+    labels = torch.as_tensor(y)
+    if scores.ndim < 2 or labels.shape != scores.shape[-2:]:
+        raise ValueError(
+            "y must have shape (example, node), the last two axes of the (member, example, node) "
+            f"scores {tuple(scores.shape)}. Got {tuple(labels.shape)}"
+        )
+    if labels.dtype != torch.bool:
+        wrong = labels[(labels != 0) & (labels != 1)]
+        if len(wrong):
+            raise ValueError(f"y must hold zeros and ones only. Got {wrong[0].item()}")
+        labels = labels != 0
+    hierarchy.check_closed(kernels.as_labels(labels.detach().cpu().numpy()))
+    return labels.to(scores.device)
+
+
+def hierarchy_maximum(
+    scores: Float[torch.Tensor, "*rows node"],
+    labels: Bool[torch.Tensor, "example node"] | None,
+    hierarchy: Hierarchy,
+) -> Float[torch.Tensor, "*rows node"]:
+    """The two maxima above without their checks, for callers that have made them."""
+    return _HierarchyMaximum.apply(scores, labels, hierarchy)  # pyright: ignore[reportReturnType]
+
+
+class _HierarchyMaximum(torch.autograd.Function):
+    """Forward keeps the arg-max; backward is one scatter-add."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, scores: torch.Tensor, labels: torch.Tensor | None, hierarchy: Hierarchy
+    ) -> torch.Tensor:
+        rows = _rows(scores)
+        value, argument = np.empty_like(rows), np.empty(rows.shape, dtype=np.int32)
+        edges = hierarchy.child, hierarchy.parent
+        if labels is None:
+            kernels.maximum(rows, *edges, value, argument)
+        else:
+            label = kernels.as_labels(labels.detach().cpu().numpy())
+            kernels.maximum_within_label(rows, label, *edges, value, argument)
+        ctx.argument = argument
+        return torch.from_numpy(value).view(scores.shape).to(scores.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Any
+    ) -> tuple[torch.Tensor, None, None]:
+        gradient = gradients[0]
+        rows = _rows(gradient)
+        out = np.zeros_like(rows)
+        kernels.scatter_add(rows, ctx.argument, out)
+        return torch.from_numpy(out).view(gradient.shape).to(gradient.device), None, None
+
+
+def _rows(tensor: torch.Tensor) -> np.ndarray:
+    """(row, node) in host memory: on another device the pass over the edges still runs here."""
+    return np.ascontiguousarray(tensor.detach().cpu().reshape(-1, tensor.shape[-1]).numpy())
+
+
+def _floating(p: Shaped[Any, "..."], what: str) -> torch.Tensor:
+    tensor = (
+        torch.from_numpy(np.require(p, requirements=["C", "W"])) if isinstance(p, np.ndarray) else p
+    )
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{what} must be float32 or float64. Got {tensor.dtype}")
+    return tensor

@@ -1,0 +1,62 @@
+"""A trained ensemble: from features to coherent probabilities and decisions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pipeline.hml.constraint import coherent
+from pipeline.hml.decisions import decide
+from pipeline.hml.hierarchy import Hierarchy
+from pipeline.hml.network import Networks
+from pipeline.hml.preprocessing import Standardizer
+from pipeline.hml.training import member_logits
+
+# Entries of a (member, example, node) block: 64 MB in float32.
+_WORK = 16_000_000
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Networks, what their features went through, and the cuts of the decision rules.
+
+    Attributes:
+        hierarchy: of the nodes.
+        preprocessing: fitted on the training data.
+        networks: the members.
+        share: (node,) float64 share of positives in the training data.
+        cuts: decision rule -> (node,) float64; see `decisions`.
+    """
+
+    hierarchy: Hierarchy
+    preprocessing: Standardizer
+    networks: Networks
+    share: np.ndarray
+    cuts: dict[str, np.ndarray]
+
+    def member_probability(
+        self, features: Float[np.ndarray, "example feature"]
+    ) -> Float[np.ndarray, "member example node"]:
+        """Each member's coherent probabilities, float32; all examples at once."""
+        logits = member_logits(self.networks, self.preprocessing.transform(features))
+        # The maximum commutes with the sigmoid.
+        return coherent(logits, self.hierarchy).sigmoid().numpy()
+
+    def predict_proba(
+        self, features: Float[np.ndarray, "example feature"]
+    ) -> Float[np.ndarray, "example node"]:
+        """The mean over members, coherent, float32; members are streamed over examples."""
+        result = np.empty((len(features), len(self.hierarchy)), dtype=np.float32)
+        for rows in self._blocks(len(features)):
+            result[rows] = self.member_probability(np.asarray(features[rows])).mean(0)
+        return result
+
+    def decide(self, p: Any, rule: str) -> Bool[np.ndarray, "example node"]:
+        """Decisions by one of the rules in `cuts`, closed upward; KeyError for another name."""
+        return decide(np.asarray(p), self.cuts[rule], self.hierarchy)
+
+    def _blocks(self, examples: int) -> Iterator[slice]:
+        size = max(1, _WORK // (self.networks.members * len(self.hierarchy)))
+        return (slice(start, start + size) for start in range(0, examples, size))

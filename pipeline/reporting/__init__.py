@@ -1,0 +1,1 @@
+"""The report: pictures, tables and the page that holds them."""

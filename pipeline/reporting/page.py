@@ -1,0 +1,182 @@
+"""The page: one file that needs nothing else."""
+
+from collections.abc import Callable, Iterable
+from importlib import resources
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from pipeline.reporting import comparison_figures, findings, numbers, style, svg, tuning_figures
+from pipeline.reporting.comparison import Comparison, rule_groups
+from pipeline.reporting.sources import Sources
+
+_CAPTIONS = {
+    "support-by-rank": "Support of the nodes by rank, with the rarity bins as bands.",
+    "support-by-depth": "Support of the nodes by depth, with the median of each depth.",
+    "rarity-by-depth": "How many nodes each rarity bin has at each depth.",
+    "imbalance": "How many times more positives parents have than their children.",
+}
+
+
+def columns(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """The keys that occur in any row, in the order of their first use."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def render(sources: Sources) -> str:
+    """The report as HTML. Everything from data is escaped: names are data."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.reporting"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: list[Callable[..., Any]] = [
+        numbers.score,
+        numbers.signed,
+        numbers.interval,
+        numbers.count,
+        numbers.seconds,
+        numbers.megabytes,
+        numbers.plain,
+        findings.metric_name,
+        rule_groups,
+        columns,
+    ]
+    environment.filters.update({function.__name__: function for function in filters})
+    folder = resources.files("pipeline.reporting") / "templates"
+    compare = Comparison(sources.metrics)
+    keys = _keys(compare, sources)
+    return environment.get_template("report.html").render(
+        css=Markup((folder / "report.css").read_text(encoding="utf-8")),
+        js=Markup((folder / "report.js").read_text(encoding="utf-8")),
+        source=sources,
+        metrics=sources.metrics,
+        compare=compare,
+        keys=keys,
+        outline=style.outline,
+        verdict=findings.verdict,
+        findings=findings.sentences(sources.metrics),
+        pictures=_pictures(sources, compare, keys),
+        node_methods=_node_methods(sources.per_node, compare),
+        nodes=_node_rows(sources.per_node),
+        varied=tuning_figures.parameters(sources.trials),
+        best_values=_best_values,
+        states=_states(sources.trials),
+    )
+
+
+def _keys(compare: Comparison, sources: Sources) -> dict[str, str]:
+    """One colour for each method on the whole page, whatever a stage calls it."""
+    cost = sources.cost if isinstance(sources.cost, dict) else {}
+    names = [
+        *compare.methods,
+        *_node_methods(sources.per_node, compare),
+        *sources.best.get("methods", {}),
+        *(trial["method"] for trial in sources.trials),
+        *cost.get("methods", {}),
+    ]
+    return style.keys(dict.fromkeys(names))
+
+
+def _pictures(
+    sources: Sources, compare: Comparison, keys: dict[str, str]
+) -> dict[str, list[Markup]]:
+    """The SVG elements of each section."""
+    objective = findings.metric_name(sources.best.get("objective", "macro_ap"))
+    trials = sources.trials
+    studied = {name: keys[name] for name in dict.fromkeys(trial["method"] for trial in trials)}
+    drawn: dict[str, list[tuple[str, str]]] = {
+        "differences": [
+            (
+                comparison_figures.differences(compare, keys),
+                "Paired differences between the ensemble and its baselines, with their intervals.",
+            )
+        ],
+        "rarity": _slices(compare, keys, "rarity", "positives in the training data"),
+        "depth": _slices(compare, keys, "depth", "depth"),
+        "hierarchy": [
+            (sources.pictures[name], caption)
+            for name, caption in _CAPTIONS.items()
+            if name in sources.pictures
+        ],
+        "tuning": [
+            (
+                tuning_figures.history(trials, studied, objective),
+                "Value of every complete trial and the best so far.",
+            ),
+            (
+                tuning_figures.curves(trials, studied, objective),
+                "Value of every trial through its epochs.",
+            ),
+        ],
+        "parameters": [
+            (
+                tuning_figures.parameter(trials, studied, name, objective),
+                f"Value of the trials against {name}.",
+            )
+            for name in tuning_figures.parameters(trials)
+        ],
+    }
+    return {
+        section: [
+            svg.inline(text, f"{section}{position}", label)
+            for position, (text, label) in enumerate(pictures)
+        ]
+        for section, pictures in drawn.items()
+    }
+
+
+def _slices(compare: Comparison, keys: dict[str, str], by: str, axis: str) -> list[tuple[str, str]]:
+    """Macro AP, then recall and F1 under each rule."""
+    return [
+        (
+            comparison_figures.slices(
+                compare,
+                keys,
+                by=by,
+                axis=axis,
+                rule=rule,
+                metric=metric,
+                # The first stands beside a column of the others.
+                size=(4.4, 4.6) if rule is None else (3.4, 2.5),
+            ),
+            f"{findings.metric_name(metric if rule is None else f'{metric}/{rule}')} by {by}.",
+        )
+        for rule, metric in compare.slice_columns()
+        if metric != "macro_precision"
+    ]
+
+
+def _node_methods(per_node: pd.DataFrame, compare: Comparison) -> list[str]:
+    """The methods with an average precision of each node, in the page's order."""
+    found = [str(c).removeprefix("ap_") for c in per_node if str(c).startswith("ap_")]
+    known = [name for name in compare.methods if name in found]
+    return [*known, *(name for name in found if name not in known)]
+
+
+def _node_rows(per_node: pd.DataFrame) -> list[dict[str, Any]]:
+    table = per_node.astype(object).where(per_node.notna(), None)
+    return table.to_dict("records")  # type: ignore[return-value]
+
+
+def _best_values(methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The parameters of each method's best trial, those of the weighting beside the others."""
+    nested = ("value", "weighting")
+    return {
+        method: {name: value for name, value in values.items() if name not in nested}
+        | (values.get("weighting") or {})
+        for method, values in methods.items()
+    }
+
+
+def _states(trials: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """How many trials of each method ended in which state."""
+    found: dict[str, dict[str, int]] = {}
+    for trial in trials:
+        states = found.setdefault(trial["method"], {})
+        states[trial["state"]] = states.get(trial["state"], 0) + 1
+    return found

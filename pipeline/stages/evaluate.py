@@ -1,0 +1,175 @@
+"""Figures on the test split: the ensemble, its baselines, intervals and paired differences."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import progress
+from pipeline.artifacts import files, paths
+from pipeline.config import Config
+from pipeline.hml import decisions, load_bundle
+from pipeline.hml.evaluation import Evaluation, evaluate, row_weights
+from pipeline.hml.slices import RARITY_BINS, rarity_bins
+from pipeline.stages import learning
+from pipeline.stages.learning import Problem
+
+SCHEMA = 1
+RULE_FIGURES = ("macro_f1", "macro_precision", "macro_recall", "micro_f1")
+_SLICE_KEYS = {"rarity": "bin", "depth": "depth"}  # what names a slice in metrics.json
+OVERALL = ("micro_ap", "macro_ap", "brier_skill")
+
+
+def run(config: Config) -> list[Path]:
+    """Write reports/metrics.json and reports/evaluation/nodes.csv."""
+    problem = learning.read_problem()
+    data = problem.data
+    test = data.rows("test")
+    y = problem.dense_labels(test)
+    ours, *baselines = learning.METHODS
+    bundles = {ours: paths.BUNDLE} | {name: paths.BASELINES / name for name in baselines}
+    ensembles = {name: load_bundle(path) for name, path in bundles.items()}
+    share = ensembles[ours].share[problem.scored]
+    support = np.rint(ensembles[ours].share * len(data.rows("train", "valid"))).astype(int)
+    groups = data.examples["group"].to_numpy()[test]
+    weights = row_weights(groups, config.evaluate.bootstrap, seed=config.seed)
+    slices = _slices(problem, support)
+
+    results: dict[str, Evaluation] = {}
+    with progress.bar("evaluating", total=len(ensembles) + 1, unit="method") as bar:
+        for name, ensemble in ensembles.items():
+            p = ensemble.predict_proba(data.features[test])
+            decided = {
+                rule: ensemble.decide(p, rule)[:, problem.scored] for rule in decisions.RULES
+            }
+            results[name] = evaluate(y, p[:, problem.scored], decided, share, weights, slices)
+            bar.advance(1, note=name)
+        results["prior"] = _prior(problem, y, share, weights, slices)
+        bar.advance(1, note="prior")
+
+    members = {name: ensemble.networks.members for name, ensemble in ensembles.items()}
+    files.write_json(
+        paths.METRICS,
+        {
+            "schema": SCHEMA,
+            "dataset": config.dataset,
+            "method": learning.full_name(ours, learning.tuned_values()[ours]),
+            "members": members[ours],
+            "seed": config.seed,
+            "profile": config.profile,
+            "nodes": {
+                "total": len(problem.hierarchy),
+                "scored": int(problem.scored.sum()),
+                "with_test_positive": int(y.any(0).sum()),
+            },
+            "examples": {s: len(data.rows(s)) for s in ("train", "valid", "test")},
+            "test": _figures(results[ours], slices),
+            "ci95": _intervals(results[ours]),
+            "baselines": {
+                name: {
+                    "members": members.get(name, 0),
+                    "test": _figures(results[name], slices),
+                    "ci95": _intervals(results[name]),
+                    "difference": _differences(results[ours], results[name]),
+                }
+                for name in ("prior", *baselines)
+            },
+        },
+    )
+    _write_nodes(problem, y, support, results)
+    return [paths.METRICS, paths.EVALUATION / "nodes.csv"]
+
+
+def _slices(problem: Problem, support: np.ndarray) -> dict[str, np.ndarray]:
+    """Rarity bins and depths as masks over the scored nodes."""
+    bins = rarity_bins(support[problem.scored])
+    depth = problem.hierarchy.depth[problem.scored]
+    return {f"rarity={name}": bins == name for name in RARITY_BINS} | {
+        f"depth={value}": depth == value for value in np.unique(depth)
+    }
+
+
+def _prior(
+    problem: Problem,
+    y: np.ndarray,
+    share: np.ndarray,
+    weights: np.ndarray,
+    slices: dict[str, np.ndarray],
+) -> Evaluation:
+    """No learning: each node's share in the training data, for every example alike."""
+    p = np.broadcast_to(share, y.shape)
+    cuts = {
+        "half": decisions.half_cuts(len(share)),
+        "prior_matched": decisions.prior_matched_cuts(np.broadcast_to(share, y.shape), share),
+    }
+    # No closing upward here: shares of closed labels are coherent, and so is each of these cuts.
+    return evaluate(y, p, {rule: p >= cut for rule, cut in cuts.items()}, share, weights, slices)
+
+
+def _figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]:
+    def rules(suffix: str = "") -> dict[str, dict[str, float | None]]:
+        return {
+            rule: {name: _number(result.point(f"{name}/{rule}{suffix}")) for name in RULE_FIGURES}
+            for rule in decisions.RULES
+        }
+
+    def by(kind: str) -> list[dict[str, Any]]:
+        return [
+            {
+                _SLICE_KEYS[kind]: int(value) if kind == "depth" else value,
+                "nodes": int(slices[key].sum()),
+                "macro_ap": _number(result.point(f"macro_ap/{key}")),
+                "rules": rules(f"/{key}"),
+            }
+            for key in slices
+            for prefix, _, value in [key.partition("=")]
+            if prefix == kind
+        ]
+
+    return (
+        {name: _number(result.point(name)) for name in OVERALL}
+        | {"rules": rules()}
+        | {"by_rarity": by("rarity"), "by_depth": by("depth")}
+    )
+
+
+def _intervals(result: Evaluation) -> dict[str, list[float]]:
+    known = {name: result.interval(name) for name in result.figures}
+    return {
+        name: [_round(low), _round(high)]
+        for name, (low, high) in known.items()
+        if not math.isnan(low)
+    }
+
+
+def _differences(ours: Evaluation, other: Evaluation) -> dict[str, dict[str, Any]]:
+    differences: dict[str, dict[str, Any]] = {}
+    for name in ours.figures:
+        gap, (low, high) = ours.difference(other, name)
+        if not math.isnan(low):
+            differences[name] = {"mean": _round(gap), "ci95": [_round(low), _round(high)]}
+    return differences
+
+
+def _write_nodes(
+    problem: Problem, y: np.ndarray, support: np.ndarray, results: dict[str, Evaluation]
+) -> None:
+    nodes = problem.data.nodes.loc[problem.scored].reset_index(drop=True)
+    table = nodes.assign(support=support[problem.scored], test_positives=y.sum(0))
+    for name, result in results.items():
+        table[f"ap_{name}"] = result.node_ap
+        for rule, recall in result.node_recall.items():
+            table[f"recall_{rule}_{name}"] = recall
+    with files.whole_folder(paths.EVALUATION) as folder:
+        pd.DataFrame(table).to_csv(folder / "nodes.csv", index=False, float_format="%.6g")
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else _round(value)
+
+
+def _round(value: float) -> float:
+    """Six digits are more than any interval here resolves, and keep the file readable."""
+    return float(f"{value:.6g}")

@@ -1,0 +1,143 @@
+"""Raw files -> data/prepared: order the hierarchy, draw splits, drop rare nodes, build features."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from pipeline.artifacts import paths, prepared
+from pipeline.artifacts.prepared import SPLITS, Prepared
+from pipeline.config import Config
+from pipeline.datasets import hierarchy, registry, splits
+from pipeline.datasets.source import RawDataset, Source
+from pipeline.errors import DatasetError
+
+
+def run(config: Config) -> list[Path]:
+    """Prepare the configured data set."""
+    source = registry.get(config.dataset)
+    raw = source.read(paths.raw(config.dataset))
+    prepared.write(prepare(raw, source, config))
+    return [paths.PREPARED]
+
+
+def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
+    """Turn a raw data set into the prepared one.
+
+    Raises:
+        HierarchyError: the edges hold a cycle or an unknown node.
+        DatasetError: labels, splits or features are at odds with the rest, or nothing is left.
+    """
+    _check(raw)
+    whole = hierarchy.order(raw.nodes, raw.edges)
+    split = _split(raw, config)
+    fit_rows = np.flatnonzero(split != "test")
+
+    closed = hierarchy.close(hierarchy.label_matrix(raw.labels, whole.nodes), whole.ancestors)
+    support = np.asarray(closed[fit_rows].sum(axis=0)).ravel()
+    # An ancestor has at least the support of its descendants: what goes is closed downward, so the
+    # edges between the nodes that stay keep their meaning, and so do the depths.
+    kept = np.flatnonzero(support >= config.prepare.min_support)
+    if not len(kept):
+        raise DatasetError(
+            f"expected nodes with at least {config.prepare.min_support} positives in train+valid "
+            f"(prepare.min_support), found none; the largest support is {support.max(initial=0)}"
+        )
+    # Reducing the *closed* labels moves a label of a dropped node to its nearest kept ancestors.
+    ancestors = sparse.csr_array(whole.ancestors[kept][:, kept])
+    labels = hierarchy.most_specific(sparse.csr_array(closed[:, kept]), ancestors)
+
+    features, feature_names = source.features(raw, fit_rows, config.prepare.max_features)
+    if features.shape != (len(raw.ids), len(feature_names)):
+        raise DatasetError(
+            f"expected features of shape {(len(raw.ids), len(feature_names))} (examples, names), "
+            f"found {features.shape}"
+        )
+    ids = [whole.nodes[column] for column in kept]
+    left = set(ids)
+    return Prepared(
+        features=features,
+        feature_names=feature_names,
+        labels=labels,
+        examples=pd.DataFrame(
+            {"id": list(raw.ids), "split": list(split), "group": list(raw.groups)}, dtype="str"
+        ),
+        nodes=pd.DataFrame(
+            {
+                "id": ids,
+                "name": [raw.nodes[node] for node in ids],
+                "depth": whole.depth[kept],
+                "scored": [node not in raw.unscored for node in ids],
+            }
+        ),
+        edges=pd.DataFrame(
+            sorted({(c, p) for c, p in raw.edges if c in left and p in left}),
+            columns=["child", "parent"],
+            dtype="str",
+        ),
+        info=_info(raw, config, split, closed, labels, support),
+    )
+
+
+def _split(raw: RawDataset, config: Config) -> np.ndarray:
+    if raw.splits is not None:
+        return np.array(raw.splits, dtype=object)
+    shares = {"valid_share": config.prepare.valid_share, "test_share": config.prepare.test_share}
+    return splits.assign(raw.groups, **shares)
+
+
+def _check(raw: RawDataset) -> None:
+    """Refuse tables that do not fit together, before anything is computed from them."""
+    n = len(raw.ids)
+    lengths = {"groups": len(raw.groups), "labels": len(raw.labels)}
+    lengths["attributes"] = len(raw.attributes)
+    if raw.splits is not None:
+        lengths["splits"] = len(raw.splits)
+        if unknown := sorted(set(raw.splits) - set(SPLITS)):
+            raise DatasetError(f"expected splits out of {', '.join(SPLITS)}, found {unknown[:5]}")
+    for name, length in lengths.items():
+        if length != n:
+            raise DatasetError(f"expected {n} {name}, one per example, found {length}")
+    if n == 0:
+        raise DatasetError("expected at least one example, found none")
+    for example, labels in zip(raw.ids, raw.labels, strict=True):
+        if unknown := sorted(set(labels) - raw.nodes.keys()):
+            raise DatasetError(
+                f"expected labels that are nodes of the hierarchy, found {unknown[:5]} in example "
+                f"{example!r}"
+            )
+
+
+def _info(
+    raw: RawDataset,
+    config: Config,
+    split: np.ndarray,
+    closed: sparse.csr_array,
+    labels: sparse.csr_array,
+    support: np.ndarray,
+) -> dict[str, Any]:
+    """What dataset.json says beside the schema and the tables' sha256."""
+    used = np.asarray(closed.sum(axis=0)).ravel() > 0
+    per_example = np.diff(labels.indptr)
+    return {
+        "name": config.dataset,
+        "source": raw.info["source"],
+        "version": raw.info["version"],
+        "notice": raw.info["notice"],
+        "notes": [
+            *raw.info["notes"],
+            "An example whose labels all belong to dropped nodes stays, without labels.",
+        ],
+        "examples": {name: int((split == name).sum()) for name in SPLITS}
+        | {"without_labels": int((per_example == 0).sum())},
+        "groups": len(set(raw.groups)),
+        "nodes": {
+            "in_source": len(raw.nodes),
+            "used": int(used.sum()),
+            "kept": labels.shape[1],
+            "min_support": config.prepare.min_support,
+        },
+        "splits": "given by the source" if raw.splits is not None else "hash of the group",
+    }

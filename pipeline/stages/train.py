@@ -1,0 +1,114 @@
+"""Train the ensemble and its baselines on train+valid, with the same members and the tuned values.
+
+Each method trains twice: on train alone, whose validation scores place the cuts, then on
+train+valid.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import progress
+from pipeline.artifacts import cost, files, paths
+from pipeline.config import Config
+from pipeline.hml import Ensemble, Settings, fit_ensemble, save_bundle
+from pipeline.hml.network import Networks
+from pipeline.stages import learning
+from pipeline.stages.learning import METHODS, Method, Problem
+
+
+def run(config: Config) -> list[Path]:
+    """Write models/bundle and one bundle per trained baseline into models/baselines."""
+    problem = learning.read_problem()
+    tuned = learning.tuned_values()
+    epoch_seconds: dict[Method, float] = {}
+    with files.whole_folder(paths.BASELINES) as baselines:
+        for method in METHODS:
+            settings = learning.settings(method, config.train, tuned[method])
+            started = time.perf_counter()
+            ensemble, epoch_seconds[method] = _fit(method, settings, problem, config)
+            name = learning.full_name(method, tuned[method])
+            cost.record_method(
+                "train",
+                name,
+                seconds=round(time.perf_counter() - started, 2),
+                seconds_per_epoch=round(epoch_seconds[method], 4),
+                epochs=settings.epochs,
+            )
+            made = {"method": name, "seed": config.seed, "tuned": tuned[method]}
+            made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
+            card = _card(name, ensemble, problem, settings)
+            if method == "weighted":
+                with files.whole_folder(paths.BUNDLE) as folder:
+                    save_bundle(folder, ensemble, config=made, card=card)
+            else:
+                save_bundle(baselines / method, ensemble, config=made, card=card)
+    _record_ratios(epoch_seconds, {m: learning.full_name(m, tuned[m]) for m in METHODS})
+    return [paths.BUNDLE, paths.BASELINES]
+
+
+def _fit(
+    method: Method, settings: Settings, problem: Problem, config: Config
+) -> tuple[Ensemble, float]:
+    """Fit one method; also return the median seconds of an epoch on train+valid."""
+    data = problem.data
+    rows = data.rows("train", "valid")
+    held_out = data.examples["split"].to_numpy()[rows] == "valid"
+    marks: list[float] = []
+    with progress.bar(f"training {method}", total=2 * settings.epochs, unit="epoch") as bar:
+
+        def part(name: str) -> Callable[[int, Networks], None]:
+            marks[:] = [time.perf_counter()]
+
+            def after_epoch(epoch: int, networks: Networks) -> None:
+                marks.append(time.perf_counter())
+                bar.advance(1, note=f"for the {name}" if name == "cuts" else "on train+valid")
+
+            return after_epoch
+
+        ensemble = fit_ensemble(
+            data.features[rows],
+            data.labels[rows],
+            problem.hierarchy,
+            settings,
+            held_out=held_out,
+            seed=config.seed,
+            scored=problem.scored,
+            on_epoch=part,
+        )
+    return ensemble, statistics.median(np.diff(marks))
+
+
+def _record_ratios(seconds: dict[Method, float], names: dict[Method, str]) -> None:
+    """An epoch of each method over one of `bce`, which knows no hierarchy and no weights."""
+    for method in METHODS:
+        cost.add_to_method(
+            "train",
+            names[method],
+            step_ratio_to_plain_bce=round(seconds[method] / seconds["bce"], 3),
+        )
+
+
+def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -> str:
+    info, examples = problem.data.info, problem.data.examples
+    counts = examples["split"].value_counts()
+    lines = [
+        f"# {name} on {info['name']}",
+        "",
+        f"- {settings.members} networks of {settings.layers} layers, hidden {settings.hidden}.",
+        f"- Nodes: {len(ensemble.hierarchy)}, of which {int(problem.scored.sum())} are scored.",
+        f"- Trained on {counts['train'] + counts['valid']} examples (train+valid); the cuts of the "
+        f"decision rules come from the {counts['valid']} validation examples, scored by an "
+        "ensemble that did not learn from them.",
+        f"- Data: {info.get('source')}, version {info.get('version')}.",
+        f"- Notice: {info.get('notice')}",
+        *[f"- {note}" for note in info.get("notes", [])],
+        "- The figures on the test split are in reports/metrics.json of the run.",
+        "",
+        "Not for decisions about people without somebody who checks them.",
+        "",
+    ]
+    return "\n".join(lines)

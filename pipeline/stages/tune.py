@@ -1,0 +1,274 @@
+"""The Optuna study: what the loss weighs how, on validation data only.
+
+Every method gets the same number of trials with the same members: the product's method searches its
+weighting and the learning rate, a baseline its learning rate. The number of epochs is read off the
+best point of each trial's validation curve, a running mean over three epochs: the maximum of a
+noisy curve would be read off its noise.
+
+A trial's sampler and training are seeded by its number among the finished trials. So a study that
+was cut off goes on as if nothing had happened: a trial that was running then is drawn again.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+import pipeline.hml
+from pipeline import progress
+from pipeline.artifacts import cost, files, paths
+from pipeline.config import Config
+from pipeline.config.sections import Interval, Search
+from pipeline.errors import ConfigError
+from pipeline.hml import Ensemble, metrics, train
+from pipeline.hml.network import Networks
+from pipeline.hml.preprocessing import Standardizer
+from pipeline.hml.training import TrainingError
+from pipeline.stages import learning
+from pipeline.stages.learning import METHODS, TUNING_SCHEMA, Method, Problem
+
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+_RANDOM_TRIALS = 4  # before the sampler has enough to learn from
+_SMOOTHED = 3  # epochs in the running mean
+_DIVERGED = "diverged"  # a failed trial that would fail again: it counts as finished
+
+
+def run(config: Config) -> list[Path]:
+    """Write `best.json` (chosen values per method) and `trials.json` into reports/tuning."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    problem = learning.read_problem()
+    best: dict[str, Any] = {}
+    trials: list[dict[str, Any]] = []
+    if config.tune.trials == 0:
+        best = {method: _untuned(method, config) for method in METHODS}
+    else:
+        storage = JournalStorage(JournalFileBackend(str(_journal(config, problem))))
+        data = _TrialData(problem, config)
+        with progress.bar("tuning", total=len(METHODS) * config.tune.trials, unit="trial") as bar:
+            for method in METHODS:
+                study = _study(method, storage, config, data, bar)
+                best[method] = _best(method, study, config)
+                trials += [_row(method, i, trial) for i, trial in enumerate(_finished(study))]
+                seconds = sum(t.duration.total_seconds() for t in study.trials if t.duration)
+                cost.record_method(
+                    "tune", learning.full_name(method, best[method]), seconds=seconds
+                )
+    with files.whole_folder(paths.TUNING) as folder:
+        files.write_json(
+            folder / "best.json",
+            {"schema": TUNING_SCHEMA, "objective": config.tune.objective, "methods": best},
+        )
+        files.write_json(folder / "trials.json", {"schema": TUNING_SCHEMA, "trials": trials})
+    return [paths.TUNING / "best.json", paths.TUNING / "trials.json"]
+
+
+class _TrialData:
+    """Training and validation data, preprocessed once for all trials."""
+
+    def __init__(self, problem: Problem, config: Config) -> None:
+        rows, valid = problem.data.rows("train"), problem.data.rows("valid")
+        block = np.asarray(problem.data.features[rows])
+        self.preprocessing = Standardizer.fit(block)
+        self.features = self.preprocessing.transform(block)
+        self.labels = problem.data.labels[rows]
+        self.valid_features = np.asarray(problem.data.features[valid])
+        self.valid_labels = problem.dense_labels(valid)
+        self.problem = problem
+        self.metric = {
+            "macro_ap": metrics.macro_average_precision,
+            "micro_ap": metrics.micro_average_precision,
+        }[config.tune.objective]
+
+    def score(self, networks: Networks) -> float:
+        hierarchy, scored = self.problem.hierarchy, self.problem.scored
+        ensemble = Ensemble(hierarchy, self.preprocessing, networks, np.zeros(len(hierarchy)), {})
+        p = ensemble.predict_proba(self.valid_features)
+        return self.metric(self.valid_labels, p[:, scored])
+
+
+def _study(
+    method: Method, storage: JournalStorage, config: Config, data: _TrialData, bar: progress.Bar
+) -> optuna.Study:
+    tune = config.tune
+    study = optuna.create_study(
+        study_name=method,
+        storage=storage,
+        load_if_exists=True,
+        direction="maximize",
+        # A third of the epochs tells a hopeless learning rate; two trials make a median.
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=2, n_warmup_steps=config.train.epochs // 3
+        ),
+    )
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+    done = len(_finished(study))
+    bar.advance(done)
+    for index in range(done, tune.trials):
+        study.sampler = optuna.samplers.TPESampler(
+            n_startup_trials=_RANDOM_TRIALS, seed=_seed(config.seed, method, index)
+        )
+        if index == 0:
+            study.enqueue_trial(_starting_point(method, config), skip_if_exists=True)
+        trial = study.ask()
+        state, value = _trial(method, index, trial, config, data)
+        study.tell(trial, value, state=state)
+        bar.advance(1, note=_progress_note(method, study, config))
+    return study
+
+
+def _trial(
+    method: Method, index: int, trial: optuna.Trial, config: Config, data: _TrialData
+) -> tuple[TrialState, float | None]:
+    """Train one ensemble; its value is the best point of the validation curve."""
+    chosen = _suggest(method, trial, config.tune.search)
+    section = config.train.model_copy(update={"members": config.tune.members})
+    settings = learning.settings(method, section, chosen | {"epochs": config.train.epochs})
+    scores: list[float] = []
+    curve: list[float] = []
+    with progress.bar(f"{method} trial {index + 1}", total=settings.epochs, unit="epoch") as bar:
+
+        def after_epoch(epoch: int, networks: Networks) -> None:
+            scores.append(data.score(networks))
+            curve.append(float(np.mean(scores[-_SMOOTHED:])))
+            trial.report(curve[-1], epoch)
+            bar.advance(1, note=f"{config.tune.objective} {curve[-1]:.4f}")
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        try:
+            train(
+                data.features,
+                data.labels,
+                data.problem.hierarchy,
+                settings,
+                seed=_seed(config.seed, method, index),
+                scored=data.problem.scored,
+                on_epoch=after_epoch,
+            )
+        except optuna.TrialPruned:
+            return TrialState.PRUNED, None
+        except TrainingError as error:
+            trial.set_user_attr(_DIVERGED, str(error))
+            return TrialState.FAIL, None
+    trial.set_user_attr("epochs", int(np.argmax(curve)) + 1)
+    return TrialState.COMPLETE, max(curve)
+
+
+def _suggest(method: Method, trial: optuna.Trial, search: Search) -> dict[str, Any]:
+    def number(name: str, interval: Interval) -> float:
+        return trial.suggest_float(name, interval.low, interval.high, log=True)
+
+    chosen: dict[str, Any] = {"learning_rate": number("learning_rate", search.learning_rate)}
+    if method == "weighted":
+        chosen["weighting"] = {
+            "variant": trial.suggest_categorical("variant", search.variant),
+            "floor": number("floor", search.floor),
+            "uncertainty": trial.suggest_categorical("uncertainty", search.uncertainty),
+            "focal_floor": number("focal_floor", search.focal_floor),
+            "focal_power": number("focal_power", search.focal_power),
+        }
+    return chosen
+
+
+def _starting_point(method: Method, config: Config) -> dict[str, Any]:
+    """The values of params.yaml, as far as the search space holds them."""
+    values = {"learning_rate": config.train.learning_rate}
+    if method == "weighted":
+        values |= config.train.weighting.model_dump()
+    space = dict(config.tune.search)
+    inside: dict[str, Any] = {}
+    for name, value in values.items():
+        limits = space.get(name)
+        if isinstance(limits, Interval):
+            if limits.low <= value <= limits.high:
+                inside[name] = value
+        elif limits is not None and value in limits:
+            inside[name] = value
+    return inside
+
+
+def _best(method: Method, study: optuna.Study, config: Config) -> dict[str, Any]:
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        raise ConfigError(
+            f"expected a trial of {method} that ends with a finite loss, found none in "
+            f"{config.tune.trials}: lower tune.search.learning_rate "
+            f"(now {config.tune.search.learning_rate})"
+        )
+    trial = study.best_trial
+    params = dict(trial.params)
+    best: dict[str, Any] = {
+        "value": trial.value,
+        "learning_rate": params.pop("learning_rate"),
+        "epochs": trial.user_attrs["epochs"],
+    }
+    return best | ({"weighting": params} if method == "weighted" else {})
+
+
+def _untuned(method: Method, config: Config) -> dict[str, Any]:
+    best: dict[str, Any] = {
+        "value": None,
+        "learning_rate": config.train.learning_rate,
+        "epochs": config.train.epochs,
+    }
+    if method != "weighted":
+        return best
+    weighting = config.train.weighting.model_dump(exclude={"kind"})
+    return best | {"weighting": weighting}
+
+
+def _finished(study: optuna.Study) -> list[FrozenTrial]:
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state in _FINISHED or _DIVERGED in trial.user_attrs
+    ]
+
+
+def _row(method: Method, number: int, trial: FrozenTrial) -> dict[str, Any]:
+    names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
+    return {
+        "method": method,
+        "number": number,
+        "state": names.get(trial.state, "failed"),
+        "value": trial.value if trial.state == TrialState.COMPLETE else None,
+        "params": trial.params,
+        "curve": [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)],
+    }
+
+
+def _progress_note(method: Method, study: optuna.Study, config: Config) -> str:
+    values = [t.value for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
+    best = f"{max(v for v in values if v is not None):.4f}" if values else "none yet"
+    return f"{method}: best {config.tune.objective} {best}"
+
+
+def _seed(seed: int, method: Method, index: int) -> int:
+    entropy = np.random.SeedSequence([seed, METHODS.index(method), index])
+    return int(entropy.generate_state(1)[0])
+
+
+def _journal(config: Config, problem: Problem) -> Path:
+    """One study per data, parameters and code: only a trial that would come out the same is reused.
+
+    The number of trials is left out: more trials continue the study.
+    """
+    core = Path(pipeline.hml.__file__).parent
+    sources = [*sorted(core.glob("*.py")), Path(__file__), Path(learning.__file__)]
+    params = config.model_dump(include={"seed", "train", "tune"})
+    del params["tune"]["trials"]
+    identity = {
+        "data": problem.data.info["sha256"],
+        "params": params,
+        "code": [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources],
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    journal = paths.STATE / "studies" / f"{key}.journal"
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    return journal

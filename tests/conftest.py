@@ -1,0 +1,26 @@
+"""What all tests share: hypothesis profile, and shapes in signatures that are checked."""
+
+import os
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
+
+# Before anything imports the library: from here on every shape in a signature is checked. The hook
+# wraps functions inside their other decorators, and numba cannot compile what it wrapped: the
+# compiled kernels (which have no shapes to check) are left out.
+LIBRARY = Path(__file__).parents[1] / "pipeline" / "hml"
+install_import_hook(
+    [f"pipeline.hml.{file.stem}" for file in LIBRARY.glob("*.py") if file.stem != "kernels"],
+    "beartype.beartype",
+)
+
+settings.register_profile(
+    "rarenode",
+    deadline=None,
+    max_examples=60,
+    derandomize="CI" in os.environ,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],  # two shared cores are slow now and then
+)
+settings.load_profile("rarenode")

@@ -1,0 +1,102 @@
+"""What every source keeps to. Inherit `SourceContract` and give the two fixtures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts.prepared import SPLITS
+from pipeline.datasets import hierarchy
+from pipeline.datasets.source import RawDataset, Source
+from pipeline.errors import DatasetError
+
+
+class SourceContract:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def source(cls) -> Source:
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("raw") / "not" / "there" / "yet"
+        source.fetch(folder)
+        return folder
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def raw(cls, source: Source, folder: Path) -> RawDataset:
+        return source.read(folder)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def fit_rows(cls, raw: RawDataset) -> np.ndarray:
+        return np.flatnonzero(np.arange(len(raw.ids)) % 5 > 0)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def built(
+        cls, source: Source, raw: RawDataset, fit_rows: np.ndarray
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
+        return source.features(raw, fit_rows, 40)
+
+    def test_fetching_again_leaves_files_that_are_right_alone(self, source: Source, folder: Path):
+        before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+        assert before
+        source.fetch(folder)
+        assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
+
+    def test_missing_raw_files_are_named(self, source: Source, tmp_path: Path):
+        with pytest.raises(DatasetError, match=str(tmp_path)):
+            source.read(tmp_path)
+
+    def test_there_is_one_of_everything_per_example(self, raw: RawDataset):
+        n = len(raw.ids)
+        assert n > 0
+        assert len(set(raw.ids)) == n
+        assert len(raw.groups) == len(raw.labels) == len(raw.attributes) == n
+        if raw.splits is not None:
+            assert len(raw.splits) == n
+            assert set(raw.splits) <= set(SPLITS)
+
+    def test_labels_edges_and_unscored_nodes_are_nodes(self, raw: RawDataset):
+        nodes = set(raw.nodes)
+        assert {label for labels in raw.labels for label in labels} <= nodes
+        assert {end for edge in raw.edges for end in edge} <= nodes
+        assert raw.unscored < nodes
+
+    def test_edges_form_a_hierarchy(self, raw: RawDataset):
+        assert len(hierarchy.order(raw.nodes, raw.edges).nodes) == len(raw.nodes)
+
+    def test_provenance_is_told(self, raw: RawDataset):
+        assert all(
+            isinstance(raw.info[key], str) and raw.info[key] for key in ("source", "version")
+        )
+        assert isinstance(raw.info["notice"], str)
+        assert all(isinstance(note, str) for note in raw.info["notes"])
+
+    def test_features_are_float32_named_and_vary_where_they_were_fitted(self, built, raw, fit_rows):
+        values, names = built
+        assert values.dtype == np.float32
+        assert values.shape == (len(raw.ids), len(names))
+        assert len(set(names)) == len(names) > 0
+        assert not np.isinf(values).any()
+        assert (np.nanmax(values[fit_rows], axis=0) > np.nanmin(values[fit_rows], axis=0)).all()
+
+    def test_features_of_fitted_rows_do_not_know_the_other_rows(self, source, raw, fit_rows, built):
+        """Whatever stands in the rows that were not fitted, the fitted rows' features stay."""
+        others = np.setdiff1d(np.arange(len(raw.ids)), fit_rows)
+        attributes = raw.attributes.copy()
+        attributes.iloc[others] = raw.attributes.iloc[
+            np.roll(fit_rows, 3)[: len(others)]
+        ].to_numpy()
+        changed = RawDataset(**{**vars(raw), "attributes": attributes})
+        values, names = source.features(changed, fit_rows, 40)
+        assert names == built[1]
+        np.testing.assert_array_equal(values[fit_rows], built[0][fit_rows])
+
+    def test_features_are_the_same_twice(self, source, raw, fit_rows, built):
+        values, names = source.features(raw, fit_rows, 40)
+        assert names == built[1]
+        np.testing.assert_array_equal(values, built[0])

@@ -1,0 +1,49 @@
+from flows import headline
+
+_RULES = {"half": {"macro_f1": 0.2}, "prior_matched": {"macro_f1": 0.3}}
+METRICS = {
+    "schema": 1,
+    "dataset": "a|b <script>",
+    "method": "weighted/paper",
+    "members": 5,
+    "profile": "quick",
+    "test": {"micro_ap": 0.512, "macro_ap": 0.25, "rules": _RULES},
+    "baselines": {
+        "mcloss": {
+            "members": 5,
+            "test": {"micro_ap": 0.5, "macro_ap": 0.24, "rules": _RULES},
+            "difference": {"macro_ap": {"mean": -0.01, "ci95": [-0.02, 0.001]}},
+        },
+        "prior": {"members": 5, "test": {"micro_ap": 0.35, "macro_ap": None, "rules": {}}},
+    },
+}
+
+
+def test_scores_hold_every_method_and_ours_first():
+    head, rows = headline.scores(METRICS)
+    assert head == [
+        "method",
+        "micro AP",
+        "macro AP",
+        "macro F1 (half)",
+        "macro F1 (prior_matched)",
+    ]
+    assert rows == [
+        ["weighted/paper", "0.512", "0.250", "0.200", "0.300"],
+        ["mcloss", "0.500", "0.240", "0.200", "0.300"],
+        ["prior", "0.350", "", "", ""],
+    ]
+
+
+def test_differences_are_shown_with_sign_and_interval():
+    assert headline.differences(METRICS) == (
+        ["weighted/paper minus", "macro AP"],
+        [["mcloss", "-0.010 [-0.020, +0.001]"], ["prior", ""]],
+    )
+
+
+def test_names_from_data_are_escaped_in_markdown():
+    text = headline.markdown(METRICS)
+    assert "<script>" not in text
+    assert "a\\|b &lt;script&gt;" in text
+    assert all(line.count("|") == 6 for line in text.splitlines() if "0.5" in line)

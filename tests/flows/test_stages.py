@@ -1,0 +1,113 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from flows import stages
+from pipeline.errors import WorkspaceError
+
+from .conftest import build, gone, reproduce, runs, second_clone, wait_for_child
+
+STAGES = ("first", "left", "right", "last")
+
+
+def test_plan_follows_the_graph_of_dvc_and_puts_upstream_first(workspace: Path):
+    assert stages.plan() == {
+        "first": [],
+        "left": ["first"],
+        "right": ["first"],
+        "last": ["left", "right"],
+    }
+    assert list(stages.plan()) == list(STAGES)
+
+
+def test_folder_without_dvc_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WorkspaceError, match=r"expected a DVC workspace in"):
+        stages.plan()
+
+
+def test_states_tell_what_ran_what_was_skipped_and_what_came_from_the_cache(workspace: Path):
+    assert set(build().values()) == {"Completed"}
+    assert runs() == list(STAGES)
+    assert set(build().values()) == {"Cached"}
+
+    Path("left.txt").unlink()
+    assert build() == {"first": "Cached", "left": "Restored", "right": "Cached", "last": "Cached"}
+    assert runs() == []
+
+    params = Path("params.yaml")
+    params.write_text(params.read_text().replace("seed: 0", "seed: 1"))
+    # The same output of `first` leaves the stages behind it as they are.
+    assert build() == {"first": "Completed", "left": "Cached", "right": "Cached", "last": "Cached"}
+    assert runs() == ["first"]
+
+
+def test_output_is_streamed_and_progress_is_kept_out_of_it(workspace: Path):
+    lines, events = [], []
+    stages.reproduce("first", log=lines.append, on_event=events.append)
+    assert any("python stage.py first" in line for line in lines)
+    assert not any("rarenode-progress" in line for line in lines)
+    assert events[-2].done == 3
+    assert events[-2].ended
+    assert events[-1].note == "first has a note"
+
+
+def test_failure_carries_the_traceback_and_the_whole_output_is_in_a_file(workspace: Path):
+    Path("break-first").touch()
+    with pytest.raises(stages.StageFailed, match=r"RuntimeError: broken on purpose") as failure:
+        reproduce("first")
+    assert failure.value.refusal is None
+    assert "about to break" in (stages.LOGS / "first.log").read_text()
+    Path("break-first").unlink()
+    assert reproduce("first") == "Completed"
+
+
+def test_refusal_carries_the_one_message_whole(workspace: Path):
+    Path("refuse-first").touch()
+    with pytest.raises(stages.StageFailed) as failure:
+        reproduce("first")
+    assert failure.value.refusal == "expected good data, found bad data\nin two lines"
+
+
+def test_stopping_ends_the_stage_with_a_child_that_ignores_the_signal(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stages, "GRACE", 0.5)
+    Path("hang-first").touch()
+    outcome: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            reproduce("first")
+        except stages.StageStopped as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    child = wait_for_child()
+    stages.stop_all()
+    thread.join(20)
+    assert outcome
+    assert gone(child)
+    with pytest.raises(stages.StageStopped):
+        reproduce("first")
+
+    stages.allow()
+    Path("hang-first").unlink()
+    assert reproduce("first") == "Completed"
+
+
+def test_second_clone_recomputes_nothing(workspace: Path, monkeypatch: pytest.MonkeyPatch):
+    build()
+    runs()
+    clone = second_clone(workspace)
+    monkeypatch.chdir(clone)
+    assert set(build().values()) == {"Cached"}
+
+    # Nor where the lock file is of another branch: the cache of runs knows them all.
+    for path in (clone / "dvc.lock", *clone.glob("*.txt")):
+        path.unlink()
+    assert set(build().values()) == {"Restored"}
+    assert runs() == []
+    assert (clone / "last.txt").read_text() == (workspace / "last.txt").read_text()

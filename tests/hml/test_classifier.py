@@ -1,0 +1,242 @@
+"""RareNodeClassifier: scikit-learn's conventions, and predictions that respect the hierarchy."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from pipeline.hml import Hierarchy, RareNodeClassifier, metrics
+
+HIERARCHY = Hierarchy.from_edges(
+    [("l", "t"), ("r", "t"), ("d", "l"), ("d", "r")], nodes=["alone", "never"]
+)
+QUICK = {"members": 2, "hidden": 16, "epochs": 3, "batch_size": 32}
+
+
+def data(examples: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Each node but `never` follows the sign of its own feature; labels are closed."""
+    x = np.random.default_rng(seed).normal(size=(examples, len(HIERARCHY))).astype(np.float32)
+    y = x > 1
+    y[:, HIERARCHY.index["never"]] = False
+    return x, HIERARCHY.close(y).astype(np.int64)
+
+
+X, Y = data()
+
+
+@pytest.fixture(scope="module")
+def fitted() -> RareNodeClassifier:
+    return RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y)
+
+
+def test_it_learns_what_can_be_learnt():
+    classifier = RareNodeClassifier(
+        HIERARCHY, members=2, hidden=32, epochs=40, batch_size=32, learning_rate=1e-2
+    ).fit(*data(400, seed=1))
+    x, y = data(400, seed=2)
+    assert metrics.macro_average_precision(y, classifier.predict_proba(x)) > 0.93  # chance: 0.23
+    assert metrics.rule_scores(y, classifier.predict(x))["micro_f1"] > 0.7
+
+
+def test_probabilities_are_coherent_and_lie_between_zero_and_one(fitted: RareNodeClassifier):
+    p = fitted.predict_proba(X)
+    assert p.shape == Y.shape
+    assert ((p >= 0) & (p <= 1)).all()
+    child, parent = HIERARCHY.edge_index
+    assert (p[:, parent] >= p[:, child]).all()
+
+
+@pytest.mark.parametrize("rule", ["half", "prior_matched"])
+def test_decisions_are_zeros_and_ones_and_closed_upward(rule: str):
+    decided = RareNodeClassifier(HIERARCHY, rule=rule, **QUICK).fit(X, Y).predict(X)
+    assert decided.shape == Y.shape
+    assert np.isin(decided, (0, 1)).all()
+    assert np.array_equal(HIERARCHY.close(decided), decided)
+
+
+def test_a_node_without_training_positives_is_never_predicted(fitted: RareNodeClassifier):
+    assert not fitted.predict(X)[:, HIERARCHY.index["never"]].any()
+
+
+def test_half_decides_at_one_half(fitted: RareNodeClassifier):
+    half = RareNodeClassifier(HIERARCHY, rule="half", **QUICK).fit(X, Y)
+    assert np.array_equal(half.predict(X) == 1, HIERARCHY.close(half.predict_proba(X) >= 0.5))
+    # The rule changes decisions, not the model.
+    assert np.array_equal(half.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_without_a_hierarchy_columns_stay_where_they_are():
+    # Twelve columns: "10" sorts before "2".
+    x = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
+    classifier = RareNodeClassifier(
+        members=1, hidden=32, epochs=40, batch_size=32, learning_rate=1e-2
+    ).fit(x, x > 0.5)
+    assert metrics.macro_average_precision(x > 0.5, classifier.predict_proba(x)) > 0.9
+    assert classifier.hierarchy_.edge_index.shape == (2, 0)
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(fitted):
+    again = RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y)
+    assert np.array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    other = RareNodeClassifier(HIERARCHY, **QUICK, random_state=1).fit(X, Y)
+    assert not np.array_equal(other.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_fitting_leaves_global_random_generators_and_data_alone():
+    x, y = X.copy(), Y.copy()
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()
+    RareNodeClassifier(HIERARCHY, **QUICK).fit(x, y)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state[1])
+    assert np.array_equal(x, X)
+    assert np.array_equal(y, Y)
+
+
+def test_labels_may_be_sparse_boolean_or_most_specific_only(fitted: RareNodeClassifier):
+    specific = Y.copy()
+    for child, parent in HIERARCHY.edge_index.T:
+        specific[Y[:, child] == 1, parent] = 0
+    assert (specific != Y).any()
+    forms = (
+        sparse.csr_array(Y),
+        sparse.csr_matrix(Y),
+        sparse.coo_array(Y),
+        Y == 1,
+        specific,
+        Y * 1.0,
+    )
+    for form in forms:
+        again = RareNodeClassifier(HIERARCHY, **QUICK).fit(X, form)
+        assert np.array_equal(again.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_missing_values_are_taken_in_training_and_prediction(fitted: RareNodeClassifier):
+    x = X.copy()
+    x[::3, 0] = np.nan
+    classifier = RareNodeClassifier(HIERARCHY, **QUICK).fit(x, Y)
+    assert np.isfinite(classifier.predict_proba(x)).all()
+    assert np.isfinite(fitted.predict_proba(np.full((1, X.shape[1]), np.nan))).all()
+
+
+def test_one_example_is_predicted_alone_as_among_others(fitted: RareNodeClassifier):
+    together = fitted.predict_proba(X[:5])
+    alone = np.vstack([fitted.predict_proba(X[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(alone, together, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["predictive", "epistemic", "gaussian_margin"])
+@pytest.mark.parametrize("variant", ["paper", "released", None])
+def test_every_weighting_trains(mode: str, variant: str | None):
+    classifier = RareNodeClassifier(HIERARCHY, mode=mode, variant=variant, **QUICK)
+    assert np.isfinite(classifier.fit(X, Y).predict_proba(X)).all()
+
+
+def test_it_can_be_cloned_and_its_parameters_set():
+    classifier = RareNodeClassifier(HIERARCHY, members=3)
+    copy = clone(classifier)
+    assert copy.hierarchy.nodes == HIERARCHY.nodes
+    assert copy.get_params()["members"] == 3
+    copy.set_params(members=4)
+    assert (copy.members, classifier.members) == (4, 3)
+
+
+def test_cross_validation_works():
+    def score(classifier: RareNodeClassifier, x: np.ndarray, y: np.ndarray) -> float:
+        return metrics.micro_average_precision(y, classifier.predict_proba(x))
+
+    values = cross_val_score(RareNodeClassifier(HIERARCHY, **QUICK), X, Y, cv=2, scoring=score)
+    assert np.isfinite(values).all()
+
+
+def test_a_clone_fits_the_same_model(fitted: RareNodeClassifier):
+    assert np.array_equal(clone(fitted).fit(X, Y).predict_proba(X), fitted.predict_proba(X))
+
+
+def test_it_works_at_the_end_of_a_pipeline(fitted: RareNodeClassifier):
+    chain = make_pipeline(FunctionTransformer(), RareNodeClassifier(HIERARCHY, **QUICK))
+    assert np.array_equal(chain.fit(X, Y).predict(X), fitted.predict(X))
+
+
+def test_fit_returns_the_classifier_and_records_the_number_of_features(fitted):
+    classifier = RareNodeClassifier(HIERARCHY, **QUICK)
+    assert classifier.fit(X, Y) is classifier
+    assert fitted.n_features_in_ == X.shape[1]
+
+
+def test_an_unfitted_classifier_says_so():
+    for method in ("predict", "predict_proba"):
+        with pytest.raises(NotFittedError):
+            getattr(RareNodeClassifier(HIERARCHY), method)(X)
+
+
+@pytest.mark.usefixtures("as_users_call_it")
+class TestWrongInputIsRefused:
+    @pytest.mark.parametrize(
+        ("change", "found"),
+        [
+            ({"members": 1, "mode": "epistemic"}, "epistemic"),
+            ({"variant": "ours"}, "ours"),
+            ({"variant": "papers"}, "papers"),
+            ({"mode": "confusion"}, "confusion"),
+            ({"kind": "class"}, "class"),
+            ({"reduction": "median"}, "median"),
+            ({"rule": "always"}, "always"),
+            ({"held_out_share": 0.999}, "held"),
+            ({"floor": -1.0}, "-1"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "-".join(value),
+    )
+    def test_parameters(self, change: dict[str, Any], found: str):
+        with pytest.raises(ValueError, match=found):
+            RareNodeClassifier(HIERARCHY, **(QUICK | change)).fit(X, Y)
+
+    @pytest.mark.parametrize(
+        ("change", "found"),
+        [
+            ({"members": 0}, "members.*0"),
+            ({"epochs": -1}, "epochs.*-1"),
+            ({"batch_size": 0}, "batch_size.*0"),
+            ({"dropout": 1.5}, r"dropout.*1\.5"),
+            ({"layers": 0}, "layers.*0"),
+            ({"hidden": 0}, "hidden.*0"),
+            ({"learning_rate": -1.0}, "-1"),
+            ({"held_out_share": -0.5}, r"held_out_share.*-0\.5"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "-".join(value),
+    )
+    def test_sizes_and_rates_out_of_range(self, change: dict[str, Any], found: str):
+        with pytest.raises(ValueError, match=found):
+            RareNodeClassifier(HIERARCHY, **(QUICK | change)).fit(X, Y)
+
+    def test_labels_of_another_number_of_examples(self):
+        with pytest.raises(ValueError, match=r"200.*199|199.*200"):
+            RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y[:-1])
+
+    def test_labels_of_another_number_of_nodes(self):
+        with pytest.raises(ValueError, match="6"):
+            RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y[:, :5])
+
+    def test_labels_other_than_zero_and_one(self):
+        with pytest.raises(ValueError, match="2"):
+            RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y * 2)
+
+    def test_labels_of_one_axis(self):
+        with pytest.raises(ValueError, match="Y"):
+            RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y[:, 0])
+
+    def test_infinite_features(self):
+        x = X.copy()
+        x[0, 0] = np.inf
+        with pytest.raises(ValueError, match="inf"):
+            RareNodeClassifier(HIERARCHY, **QUICK).fit(x, Y)
+
+    def test_another_number_of_features_than_in_training(self, fitted: RareNodeClassifier):
+        with pytest.raises(ValueError, match=r"6[\s\S]*5|5[\s\S]*6"):
+            fitted.predict_proba(X[:, :5])

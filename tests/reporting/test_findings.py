@@ -1,0 +1,82 @@
+# ruff: noqa: RUF001  (true minus signs and dashes)
+import pytest
+
+from pipeline.reporting import findings
+
+
+def _metrics(mean: float, low: float, high: float, members: int = 5) -> dict:
+    difference = {"macro_ap": {"mean": mean, "ci95": [low, high]}}
+    return {
+        "method": "weighted/paper",
+        "members": 5,
+        "test": {"micro_ap": 0.52, "macro_ap": 0.25},
+        "ci95": {"macro_ap": [0.24, 0.26]},
+        "baselines": {
+            "mcloss": {
+                "members": members,
+                "test": {"micro_ap": 0.51, "macro_ap": 0.2},
+                "difference": difference,
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "sentence"),
+    [
+        (
+            0.02,
+            0.01,
+            0.03,
+            "In macro AP the ensemble is above mcloss (+0.0200 [+0.0100, +0.0300]).",
+        ),
+        (
+            -0.02,
+            -0.03,
+            -0.01,
+            "In macro AP the ensemble is below mcloss (−0.0200 [−0.0300, −0.0100]).",
+        ),
+        (
+            0.02,
+            -0.01,
+            0.05,
+            "In macro AP there is no difference to mcloss (+0.0200 [−0.0100, +0.0500]) "
+            "that the interval can tell from zero.",
+        ),
+        (
+            0.02,
+            0.0,
+            0.04,
+            "In macro AP there is no difference to mcloss (+0.0200 [0, +0.0400]) "
+            "that the interval can tell from zero.",
+        ),
+    ],
+)
+def test_a_sentence_claims_no_more_than_its_interval(mean, low, high, sentence):
+    found = findings.sentences(_metrics(mean, low, high))
+    assert sentence in [text.replace("\N{NO-BREAK SPACE}", " ") for text in found]
+
+
+def test_other_numbers_of_members_are_said():
+    found = findings.sentences(_metrics(0.02, 0.01, 0.03, members=1))
+    assert "above mcloss with 1 members instead of 5" in found[1]
+
+
+def test_a_difference_that_is_missing_is_said():
+    found = findings.sentences(_metrics(0.02, 0.01, 0.03))
+    assert found[-1] == "In micro AP no paired difference to mcloss is given."
+
+
+def test_the_rarest_bin_that_can_be_learnt_has_its_own_sentence():
+    metrics = _metrics(0.02, 0.01, 0.03)
+    entry = {"mean": -0.01, "ci95": [-0.02, -0.005]}
+    difference = metrics["baselines"]["mcloss"]["difference"]
+    difference |= {f"macro_ap/rarity={name}": entry for name in ("0", "10-29", "100+")}
+    found = findings.sentences(metrics)
+    assert found[2].startswith("In macro AP (10-29 positives) the ensemble is below mcloss")
+    assert len(found) == 4
+
+
+def test_without_baselines_nothing_is_claimed():
+    metrics = _metrics(0.02, 0.01, 0.03) | {"baselines": {}}
+    assert findings.sentences(metrics)[1] == ("In macro AP there is no baseline to compare with.")

@@ -1,0 +1,239 @@
+# ruff: noqa: RUF001  (true minus signs and dashes)
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifacts import paths
+from pipeline.errors import ArtifactError
+from pipeline.reporting import page, sources
+from tests.reporting import sample
+
+VOID = {"meta", "input", "br", "link", "img"}
+
+
+class Reader(HTMLParser):
+    """Text, tags and ids; fails where a tag closes that is not open."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.text: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        given = dict(attrs)
+        assert not [name for name in given if name.startswith("on")]
+        self.ids += [given["id"]] if given.get("id") else []
+        self.links += [
+            value
+            for name, value in attrs
+            if name in ("href", "src", "xlink:href", "action", "srcset", "data")
+        ]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def _render(folder: Path, **changes) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return page.render(replace(sources.read(), **changes))
+
+
+@pytest.fixture(scope="module")
+def html(sample_folder: Path) -> str:
+    return _render(sample_folder)
+
+
+@pytest.fixture(scope="module")
+def reader(html: str) -> Reader:
+    return Reader(html)
+
+
+@pytest.fixture(scope="module")
+def poor(sample_folder: Path) -> Reader:
+    """All that may be missing is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(sample_folder)
+        found = sources.read()
+    for baseline in found.metrics["baselines"].values():
+        del baseline["difference"]
+    return Reader(
+        _render(
+            sample_folder,
+            metrics=found.metrics,
+            cost="No cost here.",
+            manifest="No manifest here.",
+            trials=[],
+            best={"schema": 1, "objective": "macro_ap", "methods": {}},
+            per_node=found.per_node[["id", "ap_mcloss"]],
+            validation={"schema": 1, "passed": True, "expectations": []},
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def odd(sample_folder: Path) -> Reader:
+    """Bins without nodes, half a cost, and a manifest of an unforeseen shape."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(sample_folder)
+        metrics = sources.read().metrics
+    for result in (metrics["test"], *(b["test"] for b in metrics["baselines"].values())):
+        result["by_rarity"][0] |= {"nodes": 0, "macro_ap": None}
+        for figures in result["by_rarity"][0]["rules"].values():
+            figures.update(dict.fromkeys(figures))
+    del metrics["ci95"]["macro_ap/rarity=0"]
+    manifest = {
+        "schema": 1,
+        "params": {"train": {"learning_rate": 0.00110432, "weird": [{"a": None}, {"b": [1, 2]}]}},
+        "packages": {f"package-{i}": "1" for i in range(40)},
+        sample.HOSTILE: sample.HOSTILE,
+    }
+    cost = {"schema": 1, "stages": {"train": {}, "tune": {"seconds": 200}}}
+    return Reader(_render(sample_folder, metrics=metrics, manifest=manifest, cost=cost))
+
+
+def test_the_page_is_whole_and_its_ids_are_unique(reader):
+    assert len(reader.ids) == len(set(reader.ids))
+    assert len([tag for tag in reader.tags if tag == "section"]) == 11
+
+
+def test_every_link_stays_inside_the_page(reader):
+    assert reader.links
+    assert all(link.startswith("#") for link in reader.links)
+    assert {link.removeprefix("#") for link in reader.links} <= set(reader.ids)
+
+
+def test_nothing_is_loaded_from_elsewhere(html):
+    assert not re.search(r"@import|@font-face|url\((?!#)|<link|<img|<iframe|fetch\(", html)
+
+
+def test_hostile_names_are_data(html, reader):
+    assert sample.HOSTILE not in html
+    assert reader.tags.count("script") == 1
+    assert any(sample.HOSTILE in text for text in reader.text)
+    assert any(sample.QUOTES in text for text in reader.text)
+
+
+def test_342_nodes_fit_into_less_than_3_mb(html):
+    assert len(html.encode()) < 3_000_000
+
+
+def test_every_node_has_a_row(reader):
+    assert len([text for text in reader.text if re.fullmatch(r"HP:\d{7}", text)]) >= 342
+
+
+def test_the_headline_gives_the_differences_whatever_their_sign(html):
+    text = html.replace("\N{NO-BREAK SPACE}", " ")
+    assert "there is no difference to mcloss (+0.0123 [−0.00269, +0.0273])" in text
+    assert "In micro AP the ensemble is above mcloss" in text
+
+
+def test_bins_without_nodes_have_dashes(odd):
+    parts = [part.strip() for part in odd.text if part.strip()]
+    table = parts[parts.index("All methods by rarity") :]
+    first = table[table.index("0") : table.index("1-9")]
+    assert first.count("–") == 4 * 7
+    assert not [part for part in first if "." in part]
+
+
+def test_notice_version_and_notes_of_the_data_are_shown(reader):
+    text = " ".join(reader.text)
+    assert "This product uses the Human Phenotype Ontology (version 2025-01-16)" in text
+    assert "Names of diseases often contain phenotypes" in text
+
+
+def test_failed_expectations_come_first_with_their_offenders(reader):
+    text = " ".join(reader.text)
+    assert "5 of 6 expectations are met; no errors, 1 warning." in text
+    assert text.index("every scored node has enough positives") < text.index("no cycle")
+    assert "37 named" in text
+
+
+def test_pruned_and_failed_trials_are_counted(reader):
+    assert any(re.search(r"\d+ complete, \d+ pruned, 1 failed", text) for text in reader.text)
+
+
+def test_without_cost_and_manifest_the_page_says_so(poor):
+    text = " ".join(poor.text)
+    assert "No cost here." in text
+    assert "No manifest here." in text
+
+
+def test_without_trials_the_page_says_where_the_values_come_from(poor):
+    assert "No trials were made" in " ".join(poor.text)
+
+
+def test_without_differences_the_page_claims_none(poor):
+    text = " ".join(poor.text)
+    assert "In macro AP no paired difference to mcloss and bce is given." in text
+    assert "▲" not in [part.strip() for part in poor.text]
+
+
+def test_absent_columns_of_the_nodes_are_left_out(poor):
+    assert len([text for text in poor.text if re.fullmatch(r"HP:\d{7}", text)]) >= 342
+
+
+def test_a_partial_cost_is_shown_as_far_as_it_goes(odd):
+    text = " ".join(odd.text)
+    assert "3 min 20 s" in text
+    assert "No method has left its cost." in text
+
+
+def test_a_manifest_of_any_shape_is_shown(odd):
+    text = " ".join(odd.text)
+    assert "0.00110432" in text
+    assert "40 entries" in text
+    assert odd.tags.count("script") == 1
+
+
+def test_a_missing_file_of_the_cost_is_explained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = sources._may_be_missing(paths.COST)
+    assert isinstance(found, str)
+    assert str(paths.COST) in found
+
+
+def test_a_damaged_manifest_does_not_stop_the_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths.MANIFEST.parent.mkdir()
+    paths.MANIFEST.write_text("{")
+    assert "expected JSON in" in str(sources._may_be_missing(paths.MANIFEST))
+
+
+def test_another_schema_is_refused_and_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths.METRICS.parent.mkdir()
+    paths.METRICS.write_text(json.dumps({"schema": 2}))
+    with pytest.raises(ArtifactError, match=r"expected schema 1 in reports/metrics.json, found 2"):
+        sources.read()
+
+
+def test_a_node_called_na_keeps_its_name(tmp_path):
+    file = tmp_path / "nodes.csv"
+    file.write_text("id,name,scored,ap_bce\nNA,null,True,\nb,nan,False,0.5\n")
+    table = sources._per_node(file)
+    assert table["id"].tolist() == ["NA", "b"]
+    assert table["name"].tolist() == ["null", "nan"]
+    assert table["scored"].tolist() == [True, False]
+    assert table["ap_bce"].isna().tolist() == [True, False]

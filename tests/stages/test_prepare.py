@@ -1,0 +1,133 @@
+import dataclasses
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts import files, paths, prepared
+from pipeline.config import Config, parse
+from pipeline.datasets import splits
+from pipeline.errors import DatasetError, HierarchyError
+from pipeline.stages import fetch, prepare
+from tests.datasets.toy import EDGES, Toy, toy
+
+
+def config(**values) -> Config:
+    return parse({"prepare": {"min_support": 0, **values}}, "test")
+
+
+def prepare_toy(raw, **values):
+    return prepare.prepare(raw, Toy(), config(**values))
+
+
+def labels_of(data) -> list[set[str]]:
+    ids = data.nodes["id"].to_numpy()
+    return [set(ids[row.indices]) for row in (data.labels[[n]] for n in range(len(data.examples)))]
+
+
+def test_rare_nodes_go_and_their_labels_move_to_the_nearest_nodes_that_stay():
+    raw = toy([("c",)] * 5 + [("d",)] * 2 + [("a",)] * 3, splits=("train",) * 8 + ("valid",) * 2)
+    data = prepare_toy(raw, min_support=3)
+    assert data.nodes["id"].tolist() == ["root", "a", "b", "c"]
+    assert labels_of(data) == [{"c"}] * 7 + [{"a"}] * 3
+    data = prepare_toy(raw, min_support=8)
+    assert data.nodes["id"].tolist() == ["root", "a"]
+    assert labels_of(data) == [{"a"}] * 10
+    assert data.edges.to_numpy().tolist() == [["a", "root"]]
+    # c lies below a and b: with both kept and c gone, its label becomes both.
+    both = toy([("c",), ("d",), ("a",), ("b",)] * 3, splits=("train",) * 12)
+    assert labels_of(prepare_toy(both, min_support=9))[0] == {"a", "b"}
+
+
+def test_support_counts_train_and_valid_only():
+    raw = toy(
+        [("c",)] * 4 + [("d",)] * 9, splits=("train", "train", "valid", "valid", *["test"] * 9)
+    )
+    assert prepare_toy(raw, min_support=4).nodes["id"].tolist() == ["root", "a", "b", "c"]
+    with pytest.raises(DatasetError, match=r"at least 5 positives.*largest support is 4"):
+        prepare_toy(raw, min_support=5)
+
+
+def test_without_a_least_support_every_node_stays():
+    data = prepare_toy(toy([("a",)] * 4))
+    assert data.nodes["id"].tolist() == ["root", "a", "b", "c", "d"]
+    assert data.nodes["depth"].tolist() == [0, 1, 1, 2, 3]
+    assert data.nodes["name"].tolist() == ["ROOT", "A", "B", "C", "D"]
+    assert data.nodes["scored"].tolist() == [False, True, True, True, True]
+
+
+def test_labels_are_reduced_to_the_most_specific_ones():
+    data = prepare_toy(toy([("root", "a", "c"), ("b", "a"), ("d", "root", "b")]))
+    assert labels_of(data) == [{"c"}, {"a", "b"}, {"d"}]
+
+
+def test_an_example_that_loses_all_labels_stays_and_is_counted():
+    raw = toy([("a",)] * 4 + [("b",)], edges=(), splits=("train",) * 5)
+    data = prepare_toy(raw, min_support=2)
+    assert labels_of(data)[-1] == set()
+    assert data.info["examples"]["without_labels"] == 1
+
+
+def test_splits_follow_from_the_groups_alone():
+    raw = toy([("a",)] * 60, groups=tuple(f"g{number % 20}" for number in range(60)))
+    data = prepare_toy(raw, valid_share=0.3, test_share=0.3)
+    assert data.examples["split"].tolist() == [
+        splits.split_of(group, valid_share=0.3, test_share=0.3) for group in raw.groups
+    ]
+    assert data.examples.groupby("group")["split"].nunique().max() == 1
+
+
+def test_cycle_is_refused_and_its_nodes_are_named():
+    with pytest.raises(HierarchyError, match=r"(?=.*\ba\b)(?=.*\bc\b).*child -> parent"):
+        prepare_toy(toy([("a",)], edges=(*EDGES, ("a", "c"))))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": (("a",), ("ghost",))}, r"nodes of the hierarchy, found \['ghost'\].*example 1"),
+        ({"groups": ("one",)}, "expected 2 groups, one per example, found 1"),
+        ({"splits": ("train", "dev")}, r"splits out of train, valid, test, found \['dev'\]"),
+        ({"ids": (), "labels": (), "groups": ()}, "found 2"),
+    ],
+)
+def test_tables_that_do_not_fit_together_are_refused(changes, message):
+    with pytest.raises(DatasetError, match=message):
+        prepare_toy(dataclasses.replace(toy([("a",), ("b",)]), **changes))
+
+
+def test_real_data_gives_the_same_bytes_in_another_process(tmp_path, monkeypatch):
+    """Neither the order of sets nor the number of threads may show."""
+    monkeypatch.chdir(tmp_path)
+    fetch.run(Config())
+    assert prepare.run(config(min_support=10, max_features=60)) == [paths.PREPARED]
+    first = {file.name: file.read_bytes() for file in paths.PREPARED.iterdir()}
+    code = (
+        "from pipeline.config import parse; from pipeline.stages import prepare;"
+        "prepare.run(parse({'prepare': {'min_support': 10, 'max_features': 60}}, 'test'))"
+    )
+    root = Path(__file__).parents[2]
+    other = {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2", "PYTHONPATH": str(root)}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **other})
+    assert {file.name: file.read_bytes() for file in paths.PREPARED.iterdir()} == first
+
+    info = files.read_json(paths.PREPARED / "dataset.json")
+    for table, sha256 in info["sha256"].items():
+        assert hashlib.sha256(first[table]).hexdigest() == sha256, table
+    assert set(info["sha256"]) == set(first) - {"dataset.json"}
+    assert info["nodes"] == {"in_source": 1173, "used": 836, "kept": 309, "min_support": 10}
+    assert "2025-01-16" in info["notice"]
+    assert any("names often contain phenotypes" in note for note in info["notes"])
+    assert any("not known" in note for note in info["notes"])
+
+    data = prepared.read()
+    shares = data.examples["split"].value_counts(normalize=True)
+    assert shares["test"] == pytest.approx(0.20, abs=0.03)
+    assert shares["valid"] == pytest.approx(0.15, abs=0.03)
+    assert data.nodes.loc[~data.nodes["scored"], "id"].tolist() == ["HP:0000478"]
+    assert data.features.shape == (5724, 60)
+    assert np.isfinite(data.features).all()

@@ -1,0 +1,167 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import __main__, cli
+from pipeline.config import edit, load, profiles
+from pipeline.errors import ConfigError
+
+PARAMS = """\
+# which data
+dataset: hpo_eye
+profile: quick
+seed: 0  # of everything
+train:
+  members: 5
+  learning_rate: 0.001  # Adam
+tune:
+  search:
+    variant: [paper, released]
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like a workspace; nothing in these tests gets as far as running it."""
+    monkeypatch.chdir(tmp_path)
+    for name in (".git", ".dvc"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "hpo_eyes"], "Did you mean 'hpo_eye'?"),
+        (["--set", "train.member=3"], "train.member: unknown parameter. Known here: batch_size"),
+        (["--set", "trian.members=3"], "trian: unknown parameter"),
+        (["--set", "train.members=0"], "train.members: Input should be greater than or equal to 1"),
+        (["--set", "train.members=many"], "found 'many'"),
+        (["--set", "train.members"], "expected section.key=value, found 'train.members'"),
+        (["--set", "seed.x=1"], "expected a section 'seed', found 0"),
+        (["--set", "seed=["], "expected YAML after ="),
+        (
+            ["--set", "train.members=1", "--set", "train.weighting.uncertainty=epistemic"],
+            "members must be at least 2, found 1",
+        ),
+    ],
+)
+def test_bad_request_is_one_message_and_nothing_is_written(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+):
+    assert cli.main(["run", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+    assert Path("params.yaml").read_text() == PARAMS
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("dvc.yaml", "expected dvc.yaml in"),
+        (".git", "expected a git repository in"),
+        (".dvc", "expected a DVC repository in"),
+        ("params.yaml", "expected params.yaml in"),
+    ],
+)
+def test_folder_that_is_no_workspace_is_refused(
+    missing: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = folder / missing
+    path.unlink() if path.is_file() else path.rmdir()
+    assert cli.main(["run"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_second_run_in_the_same_workspace_is_refused(capsys: pytest.CaptureFixture[str]):
+    from flows import workspace
+
+    with workspace.exclusive():
+        assert cli.main(["run"]) == 2
+    assert "expected no other run in" in capsys.readouterr().err
+
+
+def test_unwritten_profile_is_refused_by_name(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["run", "--profile", "published"])
+    assert stop.value.code == 2
+    assert "invalid choice: 'published'" in capsys.readouterr().err
+
+
+def test_help_and_refusals_do_not_wait_for_prefect():
+    code = (
+        "import sys\nfrom pipeline import cli\n"
+        "assert cli.main(['run', '--set', 'train.members=0']) == 2\n"
+        "slow = {'prefect', 'dvc', 'torch', 'great_expectations'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    root = str(Path(__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": root})
+
+
+def test_edit_keeps_comments_and_changes_only_what_was_asked():
+    edited = edit.plan([edit.assignment("train.learning_rate=1e-2"), edit.assignment("seed=3")])
+    assert Path("params.yaml").read_text() == PARAMS
+    edited.write()
+    assert Path("params.yaml").read_text() == PARAMS.replace("0.001 ", "0.01  ").replace(
+        "seed: 0 ", "seed: 3 "
+    )
+    assert load().train.learning_rate == 0.01
+
+
+def test_diff_shows_old_and_new():
+    lines = edit.plan([("train.members", 4)]).diff()
+    assert "-  members: 5" in lines
+    assert "+  members: 4" in lines
+
+
+def test_parameter_that_is_not_in_the_file_is_added():
+    edit.plan([edit.assignment("train.weighting.uncertainty=predictive")]).write()
+    assert load().train.weighting.uncertainty == "predictive"
+
+
+def test_list_is_read_as_yaml():
+    edit.plan([edit.assignment("tune.search.variant=[paper]")]).write()
+    assert load().tune.search.variant == ["paper"]
+
+
+def test_profile_is_a_table_of_values_and_back():
+    edit.plan([("profile", "full"), *profiles.PROFILES["full"].items()]).write()
+    config = load()
+    assert config.profile == "full"
+    assert (config.train.members, config.train.epochs) == (10, 60)
+    assert (config.tune.trials, config.evaluate.bootstrap) == (30, 1000)
+    edit.plan([("profile", "quick"), *profiles.PROFILES["quick"].items()]).write()
+    assert load().profile == "quick"
+    assert load().train.members == 5
+
+
+def test_budget_that_is_no_profile_is_called_custom():
+    edit.plan([("train.members", 7)]).write()
+    assert load().profile == "custom"
+
+
+def test_nothing_asked_is_nothing_changed():
+    edited = edit.plan([])
+    edited.write()
+    assert edited.diff() == []
+    assert Path("params.yaml").read_text() == PARAMS
+
+
+def test_assignment_without_key_is_refused():
+    with pytest.raises(ConfigError, match=r"expected section\.key=value, found '=3'"):
+        edit.assignment("=3")
+
+
+def test_stage_that_refuses_exits_with_2_and_its_message_alone(
+    capsys: pytest.CaptureFixture[str],
+):
+    Path("params.yaml").write_text("dataset: nonsense\n")
+    assert __main__.main(["fetch"]) == 2
+    assert "found 'nonsense'" in capsys.readouterr().err
