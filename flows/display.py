@@ -25,7 +25,6 @@ _LOOKS = {  # state -> sign, sign where the terminal has no Unicode, style
     "not run": ("○", "-", "dim"),
 }
 _WIDTH = max(map(len, _LOOKS))
-LINE_PAUSE = 10.0  # seconds between two plain lines of one bar
 
 
 def duration(seconds: float) -> str:
@@ -173,7 +172,7 @@ class Lines(Watcher):
         with self._lock:
             now = time.monotonic()
             began, last = self._bars.setdefault((stage, event.bar), (now, now))
-            if now - last < LINE_PAUSE and not (event.ended and not event.nested):
+            if now - last < progress.LINE_PAUSE and not (event.ended and not event.nested):
                 return
             self._bars[stage, event.bar] = (began, now)
         self._say(f"{stage}: {progress.line(event, now - began)}")

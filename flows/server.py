@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.errors import WorkspaceError
+
 
 @contextmanager
 def starting() -> Iterator[None]:
@@ -15,7 +17,8 @@ def starting() -> Iterator[None]:
     blocked SIGINT. It still ends with this process, by SIGTERM.
 
     Raises:
-        RuntimeError: the server did not come up.
+        WorkspaceError: the configured server cannot be reached.
+        RuntimeError: the temporary server did not come up.
     """
     failures: list[Exception] = []
 
@@ -34,5 +37,13 @@ def starting() -> Iterator[None]:
     yield
     while thread.is_alive():
         thread.join(0.2)  # a join without limit cannot be interrupted everywhere
-    if failures:
-        raise failures[0]
+    if not failures:
+        return
+    from prefect.settings import PREFECT_API_URL
+
+    if url := PREFECT_API_URL.value():
+        raise WorkspaceError(
+            f"expected a Prefect server at {url} (PREFECT_API_URL), found: {failures[0]}. Start it "
+            "with `prefect server start`, or unset PREFECT_API_URL to run without one."
+        )
+    raise failures[0]

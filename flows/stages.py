@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ TAIL = 60  # lines of a failed stage's output that go into its exception
 GRACE = 5.0  # seconds between asking a stage to stop and killing it
 
 _SKIPPED = "didn't change, skipping"
+_BUSY = "is busy, it is being blocked by"
 _RESTORED = "is cached - skipping run, checking out outputs"
 
 # Asked in this process, DVC would draw bars of its own across ours.
@@ -123,7 +125,14 @@ def reproduce(
     if process.returncode != 0 and _stopping.is_set():
         raise StageStopped(stage)
     if process.returncode != 0:
-        raise StageFailed(stage, "\n".join(tail), refusal)
+        output = "\n".join(tail)
+        if _BUSY in output:
+            processes = ", ".join(re.findall(r"\(PID (\d+)\)", output))
+            refusal = (
+                f"expected no other DVC at work in {Path.cwd()}, found process {processes}: "
+                "`dvc repro`, or a stage that outlived a killed run. Wait for it, or end it."
+            )
+        raise StageFailed(stage, output, refusal)
     return state
 
 

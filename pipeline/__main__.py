@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import resource
+import signal
 import sys
 import time
 
@@ -53,4 +54,6 @@ def _peak_memory_mb() -> float:
 
 
 if __name__ == "__main__":
+    # A flow that is stopped ends its stages so: as an exception, it takes half-written files along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +8,7 @@ import pytest
 
 from pipeline import __main__, cli
 from pipeline.config import edit, load, profiles
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, WorkspaceError
 
 PARAMS = """\
 # which data
@@ -44,6 +46,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--set", "train.members"], "expected section.key=value, found 'train.members'"),
         (["--set", "seed.x=1"], "expected a section 'seed', found 0"),
         (["--set", "seed=["], "expected YAML after ="),
+        (["--set", "profile=full"], "expected --profile for the profile"),
+        (["--set", "train.learning_rate=.inf"], "train.learning_rate: Input should be a finite"),
+        (["--set", "train=3"], "train: expected parameters below it, found 3"),
         (
             ["--set", "train.members=1", "--set", "train.weighting.uncertainty=epistemic"],
             "members must be at least 2, found 1",
@@ -77,6 +82,45 @@ def test_folder_that_is_no_workspace_is_refused(
     path.unlink() if path.is_file() else path.rmdir()
     assert cli.main(["run"]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "expected sections such as `train:` in params.yaml, found None"),
+        (b"- 1\n", "expected sections such as `train:` in params.yaml, found [1]"),
+        (b"a: [\n", "expected YAML in params.yaml, found: "),
+        (b"seed: 0\nseed: 1\n", 'found duplicate key "seed" with value "1"'),
+        (b"caf\xe9: 1\n", "expected text in UTF-8 in params.yaml, found: "),
+        (None, "expected a readable file params.yaml, found: Is a directory"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["run"], ["run", "--dataset", "hpo_eye"], ["stage"]])
+def test_unreadable_parameters_are_one_message(
+    content: bytes | None, message: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
+):
+    path = Path("params.yaml")
+    path.unlink()
+    path.mkdir() if content is None else path.write_bytes(content)
+    code = __main__.main(["fetch"]) if arguments == ["stage"] else cli.main(arguments)
+    error = capsys.readouterr().err
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
+    assert content is None or path.read_bytes() == content
+
+
+def test_read_only_parameters_stay_as_they_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everything
+    with pytest.raises(WorkspaceError, match=r"expected a writable file params\.yaml"):
+        edit.plan([("seed", 1)]).write()
+    assert Path("params.yaml").read_text() == PARAMS
+
+
+def test_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]):
+    Path("data").write_text("in the way")
+    assert __main__.main(["fetch"]) == 2
+    assert "expected a writable folder data/raw/hpo_eye, found: " in capsys.readouterr().err
 
 
 def test_second_run_in_the_same_workspace_is_refused(capsys: pytest.CaptureFixture[str]):
@@ -147,6 +191,13 @@ def test_budget_that_is_no_profile_is_called_custom():
     assert load().profile == "custom"
 
 
+def test_budget_that_was_edited_by_hand_loses_its_name_too():
+    path = Path("params.yaml")
+    path.write_text(PARAMS.replace("members: 5", "members: 7"))
+    edit.plan([]).write()
+    assert path.read_text() == PARAMS.replace("5", "7").replace("quick", "custom")
+
+
 def test_nothing_asked_is_nothing_changed():
     edited = edit.plan([])
     edited.write()
@@ -165,3 +216,26 @@ def test_stage_that_refuses_exits_with_2_and_its_message_alone(
     Path("params.yaml").write_text("dataset: nonsense\n")
     assert __main__.main(["fetch"]) == 2
     assert "found 'nonsense'" in capsys.readouterr().err
+
+
+def test_stage_that_is_ended_leaves_nothing_half_written(folder: Path):
+    code = (
+        "import runpy, sys, time, types\nfrom pathlib import Path\n"
+        "from pipeline.artifacts import files\n"
+        "def run(config):\n"
+        "    with files.whole_folder(Path('models/bundle')):\n"
+        "        print('writing', flush=True)\n"
+        "        time.sleep(60)\n"
+        "sys.modules['pipeline.stages.train'] = types.SimpleNamespace(run=run)\n"
+        "sys.argv = ['pipeline', 'train']\n"
+        "runpy.run_module('pipeline', run_name='__main__')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
+    assert list((folder / "models").iterdir()) == []

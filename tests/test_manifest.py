@@ -27,7 +27,8 @@ def test_manifest_holds_commit_params_versions_data_and_cost():
     _git("add", "--all")
     _git("commit", "--quiet", "--message", "all")
     files.write_json(
-        paths.PREPARED / "dataset.json", {"name": "x", "version": "1", "sha256": {"raw": "ab"}}
+        paths.PREPARED / "dataset.json",
+        {"schema": 1, "name": "x", "version": "1", "sha256": {"raw": "ab"}},
     )
     cost.record_stage("train", seconds=2.5, peak_memory_mb=100)
     manifest.write(Config(seed=7))

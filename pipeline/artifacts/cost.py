@@ -65,9 +65,6 @@ def _lock() -> FileLock:
 
 def _read() -> dict[str, Any]:
     try:
-        cost = files.read_json(paths.COST)
-    except ArtifactError:
-        cost = None  # missing or damaged: figures only, so start over rather than stop a run
-    if isinstance(cost, dict) and cost.get("schema") == SCHEMA:
-        return cost
-    return {"schema": SCHEMA, "stages": {}, "methods": {}}
+        return files.read_json(paths.COST, schema=SCHEMA)
+    except ArtifactError:  # missing or damaged: figures only, so start over rather than stop a run
+        return {"schema": SCHEMA, "stages": {}, "methods": {}}

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, WorkspaceError
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes `path`'s place only if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with _writable(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     temporary = Path(name)
     try:
@@ -30,8 +30,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path`; it takes `path`'s place if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    with _writable(path):
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -42,6 +42,18 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Make the folder of `path`; say which one it is if nothing can be put there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise WorkspaceError(
+            f"expected a writable folder {path.parent}, found: {error.strerror}"
+        ) from None
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as UTF-8 JSON, keys in the order given; NaN and infinity are refused."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -49,11 +61,21 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; raise `ArtifactError` naming the file if it is missing or damaged."""
+def read_json(path: Path, *, schema: int | None = None) -> Any:
+    """Read a JSON file, with `schema` an object that says it has this schema.
+
+    Raises:
+        ArtifactError: the file is missing, damaged or of another schema.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(f"expected the file {path}, found none. Run `rarenode run`.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # broken JSON and broken UTF-8 are ValueErrors
         raise ArtifactError(f"expected JSON in {path}, found: {error}") from None
+    found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+    if schema is not None and found != schema:
+        raise ArtifactError(
+            f"expected schema {schema} in {path}, found {found!r}. Run `rarenode run`."
+        )
+    return content

@@ -56,7 +56,7 @@ def _output(*command: str) -> str | None:
 def _data() -> dict[str, Any] | None:
     """Name, version and hashes of the prepared data set, None before there is one."""
     try:
-        info = files.read_json(paths.PREPARED / "dataset.json")
+        info = files.read_json(paths.PREPARED / "dataset.json", schema=1)
     except ArtifactError:
         return None
     return {key: info.get(key) for key in ("name", "version", "sha256")}

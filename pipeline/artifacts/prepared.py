@@ -66,24 +66,32 @@ def read(folder: Path = paths.PREPARED) -> Prepared:
     Raises:
         ArtifactError: a table is missing or damaged, or the schema is another one.
     """
-    info = files.read_json(folder / "dataset.json")
-    if info.get("schema") != SCHEMA:
-        raise ArtifactError(
-            f"expected schema {SCHEMA} in {folder / 'dataset.json'}, found {info.get('schema')!r}. "
-            "Run the stage `prepare` again."
-        )
+    info = files.read_json(folder / "dataset.json", schema=SCHEMA)
     try:
         return Prepared(
             features=np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False),
             feature_names=tuple(files.read_json(folder / "feature_names.json")),
-            labels=sparse.csr_array(sparse.load_npz(folder / "labels.npz")),
-            examples=pd.read_parquet(folder / "examples.parquet"),
-            nodes=pd.read_parquet(folder / "nodes.parquet"),
-            edges=pd.read_parquet(folder / "edges.parquet"),
+            labels=_labels(folder / "labels.npz"),
+            examples=_table(folder / "examples.parquet", "id", "split", "group"),
+            nodes=_table(folder / "nodes.parquet", "id", "name", "depth", "scored"),
+            edges=_table(folder / "edges.parquet", "child", "parent"),
             info=info,
         )
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"expected the prepared data in {folder}, found: {error}") from None
+    except ArtifactError:
+        raise
+    except Exception as error:  # a damaged file makes numpy, zipfile and pyarrow raise all sorts
+        raise ArtifactError(
+            f"expected the prepared data in {folder}, found: {error}. Run `rarenode run`."
+        ) from None
+
+
+def _labels(path: Path) -> sparse.csr_array:
+    with path.open("rb") as stream:  # numpy leaves a damaged archive open
+        return sparse.csr_array(sparse.load_npz(stream))
+
+
+def _table(path: Path, *columns: str) -> pd.DataFrame:
+    return pd.read_parquet(path, columns=list(columns))
 
 
 def _sha256(path: Path) -> str:

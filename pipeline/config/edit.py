@@ -2,17 +2,18 @@
 
 import difflib
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
 from pipeline.artifacts import files, paths
 from pipeline.config import profiles
-from pipeline.config.load import parse
+from pipeline.config.load import parse, read, yaml_problem
 from pipeline.config.sections import Config
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, WorkspaceError
 
 
 def assignment(text: str) -> tuple[str, Any]:
@@ -24,10 +25,13 @@ def assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not all(key.strip().split(".")):
         raise ConfigError(f"--set: expected section.key=value, found {text!r}")
+    if key.strip() == "profile":  # the name alone would change no budget
+        raise ConfigError(f"--set: expected --profile for the profile, found {text!r}")
     try:
         return key.strip(), _safe().load(value)
     except YAMLError as error:
-        raise ConfigError(f"--set: expected YAML after = in {text!r}, found: {error}") from None
+        found = yaml_problem(error)
+        raise ConfigError(f"--set: expected YAML after = in {text!r}, found: {found}") from None
 
 
 def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit":
@@ -42,22 +46,17 @@ def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit
     """
     changes = list(changes)
     yaml = _yaml()
-    try:
-        before = path.read_text(encoding="utf-8")
-        values = yaml.load(before)
-    except FileNotFoundError:
-        raise ConfigError(f"expected {path} in {Path.cwd()}, found none") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"expected YAML in {path}, found: {error}") from None
+    before, values = read(path, yaml)
     for key, value in changes:
         _put(values, key, value)
     source = f"{path} with the changes asked for" if changes else str(path)
     config = parse(_plain(values), source)
-    if not changes:
-        return Edit(path, before, before, config)
-    if config.profile != profiles.name_of(config):  # a budget must not keep another one's name
-        _put(values, "profile", profiles.name_of(config))
+    # A budget must not keep another one's name, whoever changed it.
+    if config.profile != (name := profiles.name_of(config)):
+        _put(values, "profile", name)
         config = parse(_plain(values), source)
+    elif not changes:
+        return Edit(path, before, before, config)
     after = io.StringIO()
     yaml.dump(values, after)
     return Edit(path, before, after.getvalue(), config)
@@ -86,8 +85,14 @@ class Edit:
         )
 
     def write(self) -> None:
-        """Replace the file, as a whole and only if something changes."""
+        """Replace the file, as a whole and only if something changes.
+
+        Raises:
+            WorkspaceError: it is read-only, or its folder is.
+        """
         if self._after != self._before:
+            if not os.access(self._path, os.W_OK):  # to replace it asks only the folder's leave
+                raise WorkspaceError(f"expected a writable file {self._path}, found it read-only")
             with files.whole_file(self._path) as temporary:
                 temporary.write_text(self._after, encoding="utf-8")
 
@@ -107,11 +112,9 @@ def _yaml() -> Any:
 def _put(values: Any, key: str, value: Any) -> None:
     *sections, name = key.split(".")
     for depth, section in enumerate(sections, start=1):
-        if not isinstance(values, dict):
-            return  # `parse` says what it expected
-        if cast(Any, values).get(section) is None:
+        if values.get(section) is None:
             values[section] = {}
-        values = cast(Any, values)[section]
+        values = values[section]
         if not isinstance(values, dict):
             found = ".".join(sections[:depth])
             raise ConfigError(f"--set {key}: expected a section {found!r}, found {values!r}")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pydantic
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 from pipeline.artifacts import paths
 from pipeline.config.sections import Config
@@ -18,8 +19,6 @@ def parse(values: Any, source: str) -> Config:
         ConfigError: names `source`, every offending parameter, what was expected and what was
             found.
     """
-    if not isinstance(values, dict):
-        raise ConfigError(f"expected sections such as `train:` in {source}, found {values!r}")
     try:
         return Config.model_validate(values)
     except pydantic.ValidationError as error:
@@ -33,19 +32,44 @@ def load(path: Path = paths.PARAMS) -> Config:
     Raises:
         ConfigError: the file is missing, is no YAML, or `parse` refuses it.
     """
+    return parse(read(path, YAML(typ="safe", pure=True))[1], str(path))
+
+
+def read(path: Path, yaml: Any) -> tuple[str, dict[Any, Any]]:
+    """The text of a parameter file, and what `yaml` makes of it, still unchecked.
+
+    Raises:
+        ConfigError: the file is missing, cannot be read, or does not hold sections in YAML.
+    """
     try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = yaml.load(text)
     except FileNotFoundError:
         raise ConfigError(f"expected {path} in {Path.cwd()}, found none") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"expected YAML in {path}, found: {error}") from None
-    return parse(values, str(path))
+    except OSError as error:
+        raise ConfigError(f"expected a readable file {path}, found: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"expected text in UTF-8 in {path}, found: {error}") from None
+    except YAMLError as error:
+        raise ConfigError(f"expected YAML in {path}, found: {yaml_problem(error)}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"expected sections such as `train:` in {path}, found {values!r}")
+    return text, values
+
+
+def yaml_problem(error: YAMLError) -> str:
+    """What is wrong and in which line; ruamel would add excerpts, and how not to be told."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem}, line {error.problem_mark.line + 1}"
+    return str(error)
 
 
 def _describe(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"{key}: unknown parameter. {_known(item['loc'])}"
+    if item["type"] == "model_type":
+        return f"{key}: expected parameters below it, found {item['input']!r}"
     message = item["msg"].removeprefix("Value error, ")
     # A cross-field message already says what it found; for others the value itself is the finding.
     found = "" if item["type"] == "value_error" else f", found {item['input']!r}"

@@ -32,7 +32,7 @@ Count = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """Typed, immutable, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Prepare(Section):

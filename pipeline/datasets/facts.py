@@ -14,13 +14,19 @@ from pipeline.artifacts.prepared import SPLITS, Prepared
 
 
 def shapes(data: Prepared) -> pd.DataFrame:
-    """`table`, `size`, `wanted`: lengths that have to agree before anything else can be asked."""
+    """`table`, `size`, `wanted`: counts that have to agree before anything else can be asked.
+
+    Missing values too: an expectation on a column would pass them over.
+    """
     examples = len(data.examples)
     rows = [
         ("rows of features", data.features.shape[0], examples),
         ("columns of features", data.features.shape[1], len(data.feature_names)),
         ("rows of labels", data.labels.shape[0], examples),
         ("columns of labels", data.labels.shape[1], len(data.nodes)),
+        ("missing values of examples", int(data.examples.isna().to_numpy().sum()), 0),
+        ("missing values of nodes", int(data.nodes.isna().to_numpy().sum()), 0),
+        ("missing values of edges", int(data.edges.isna().to_numpy().sum()), 0),
     ]
     return pd.DataFrame(rows, columns=["table", "size", "wanted"])
 

@@ -6,6 +6,7 @@ preprocessing, cuts) and `README.md`, the model card.
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,17 @@ def save_bundle(path: str | Path, ensemble: Ensemble, *, config: Any, card: str)
         "edges": [[names[c], names[p]] for c, p in ensemble.hierarchy.edge_index.T.tolist()],
     }
     text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    contents = {
+        "arrays.safetensors": blob,
+        "README.md": card.encode(),
+        "bundle.json": text.encode(),
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "arrays.safetensors").write_bytes(blob)
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    (folder / "bundle.json").write_text(text, encoding="utf-8")
+    for name, content in contents.items():
+        # Whole files that replace links instead of following them, such as those of a DVC cache.
+        temporary = folder / f".{name}"
+        temporary.write_bytes(content)
+        temporary.replace(folder / name)
 
 
 def load_bundle(path: str | Path) -> Ensemble:
@@ -65,13 +73,13 @@ def load_bundle(path: str | Path) -> Ensemble:
 
     Raises:
         ArtifactError: a file is missing or damaged, the schema is another one, or the arrays are
-            not those that were described (sha256, shapes).
+            not those that were described (sha256, shapes) or hold NaN.
     """
     folder = Path(path)
     try:
         description = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
         blob = (folder / "arrays.safetensors").read_bytes()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"expected a bundle in {folder}, found: {error}") from None
     schema = description.get("schema") if isinstance(description, dict) else None
     if schema != SCHEMA:
@@ -84,24 +92,32 @@ def load_bundle(path: str | Path) -> Ensemble:
                 f"expected {folder / 'arrays.safetensors'} with sha256 {expected}, found {found}"
             )
         return _ensemble(description, load(blob))
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
 
 
 def _ensemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ensemble:
-    hierarchy = Hierarchy.from_edges(description["edges"], nodes=description["nodes"])
+    edges = [(child, parent) for child, parent in description["edges"]]
+    hierarchy = Hierarchy.from_edges(edges, nodes=description["nodes"])
     if list(hierarchy.nodes) != description["nodes"]:
         raise ValueError("nodes are not in node order")
-    networks = Networks(
-        description["members"], tuple(description["sizes"]), dropout=description["dropout"], seed=0
-    )
+    members, sizes, dropout = (description[key] for key in ("members", "sizes", "dropout"))
+    if len(sizes) < 2 or sizes[-1] != len(hierarchy) or not 0 <= dropout < 1:
+        raise ValueError(f"sizes {sizes}, dropout {dropout} and {len(hierarchy)} nodes do not fit")
+    # Before any network is made: what a description claims may not fit into memory.
+    shapes = {"preprocessing/mean": sizes[:1], "preprocessing/scale": sizes[:1]}
+    shapes |= {name: sizes[-1:] for name in ("share", *(f"cut/{r}" for r in description["rules"]))}
+    for layer, (below, above) in enumerate(pairwise(sizes)):
+        shapes[f"weight/{layer}"] = [members, below, above] if layer else [below, members, above]
+        shapes[f"bias/{layer}"] = [members, 1, above]
+    for name, shape in shapes.items():
+        if list(arrays[name].shape) != shape or np.isnan(arrays[name]).any():
+            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}, or NaN")
+    networks = Networks(members, tuple(sizes), dropout=dropout, seed=0)
     with torch.no_grad():
         for kind, parameters in (("weight", networks.weights), ("bias", networks.biases)):
-            for number, parameter in enumerate(parameters):
-                stored = torch.from_numpy(arrays[f"{kind}/{number}"])
-                if stored.shape != parameter.shape:
-                    raise ValueError(f"{kind}/{number} has shape {tuple(stored.shape)}")
-                parameter.copy_(stored)
+            for layer, parameter in enumerate(parameters):
+                parameter.copy_(torch.from_numpy(arrays[f"{kind}/{layer}"]))
     return Ensemble(
         hierarchy=hierarchy,
         preprocessing=Standardizer(arrays["preprocessing/mean"], arrays["preprocessing/scale"]),

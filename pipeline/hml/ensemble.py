@@ -12,7 +12,7 @@ from pipeline.hml.decisions import decide
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
-from pipeline.hml.training import member_logits
+from pipeline.hml.training import TrainingError, member_logits
 
 # Entries of a (member, example, node) block: 64 MB in float32.
 _WORK = 16_000_000
@@ -39,8 +39,17 @@ class Ensemble:
     def member_probability(
         self, features: Float[np.ndarray, "example feature"]
     ) -> Float[np.ndarray, "member example node"]:
-        """Each member's coherent probabilities, float32; all examples at once."""
+        """Each member's coherent probabilities, float32; all examples at once.
+
+        Raises:
+            TrainingError: a logit is NaN.
+        """
         logits = member_logits(self.networks, self.preprocessing.transform(features))
+        if bool(logits.isnan().any()):
+            raise TrainingError(
+                "expected logits that are numbers, found NaN: the training diverged (lower the "
+                "learning rate) or a feature is too large"
+            )
         # The maximum commutes with the sigmoid.
         return coherent(logits, self.hierarchy).sigmoid().numpy()
 

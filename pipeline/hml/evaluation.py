@@ -83,7 +83,8 @@ def evaluate(
             y.reshape(-1), p.reshape(-1), weights, example=owner
         ),
         "macro_ap": _mean_of_known(node_ap),
-        "brier_skill": 1 - (weights @ error) / (weights @ reference),
+        # No skill is to be had over a reference that is right everywhere.
+        "brier_skill": 1 - (weights @ error) / (weights @ reference if reference.any() else np.nan),
     }
     figures |= {f"macro_ap/{name}": _mean_of_known(node_ap[:, s]) for name, s in slices.items()}
     positive = y.any(0)

@@ -51,7 +51,7 @@ def fit_ensemble(
     rows = sparse.csr_array(labels).astype(np.bool_)
     share = hierarchy.support(rows) / len(held_out)
 
-    def fitted(chosen: np.ndarray, part: str, cuts: dict[str, np.ndarray]) -> Ensemble:
+    def fitted(chosen: np.ndarray | slice, part: str, cuts: dict[str, np.ndarray]) -> Ensemble:
         block = np.asarray(features[chosen])
         preprocessing = Standardizer.fit(block)
         networks = train(
@@ -71,4 +71,4 @@ def fit_ensemble(
         "half": half_cuts(len(hierarchy)),
         "prior_matched": prior_matched_cuts(held_out_scores, share),
     }
-    return fitted(np.arange(len(held_out)), "final", cuts)
+    return fitted(slice(None), "final", cuts)

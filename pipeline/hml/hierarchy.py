@@ -205,7 +205,9 @@ def _longest_path_depth(parents: dict[str, set[str]]) -> dict[str, int]:
                 ready.append(child)
     if done < len(parents):
         stuck = {name: parents[name] for name, count in waiting.items() if count}
-        raise HierarchyError(f"expected a hierarchy without cycles, found {_one_cycle(stuck)}")
+        raise HierarchyError(
+            f"expected a hierarchy without cycles, found {_one_cycle(stuck)} (child -> parent)"
+        )
     return depth
 
 

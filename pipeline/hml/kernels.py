@@ -12,7 +12,15 @@ import numba
 import numpy as np
 
 
-@numba.njit(cache=True, nogil=True)
+def _compiled(kernel: Any) -> Any:
+    """Compile at the first call; keep the result on disk where there is a folder to write to."""
+    try:
+        return numba.njit(cache=True, nogil=True)(kernel)
+    except RuntimeError:  # neither this folder nor the user's cache: read-only containers
+        return numba.njit(nogil=True)(kernel)
+
+
+@_compiled
 def close_upward(labels: Any, child: Any, parent: Any) -> None:
     """Make every ancestor of a positive node positive, in place; labels (row, node)."""
     for row in range(labels.shape[0]):
@@ -22,7 +30,7 @@ def close_upward(labels: Any, child: Any, parent: Any) -> None:
                 line[parent[edge]] = 1
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def first_open_edge(labels: Any, child: Any, parent: Any) -> tuple[int, int]:
     """Find a positive child under a negative parent: (row, edge), or (-1, -1) if there is none."""
     for row in range(labels.shape[0]):
@@ -33,7 +41,7 @@ def first_open_edge(labels: Any, child: Any, parent: Any) -> tuple[int, int]:
     return -1, -1
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def maximum(scores: Any, child: Any, parent: Any, value: Any, argument: Any) -> None:
     """Maximum over each node and its descendants, with the first arg-max in node order.
 
@@ -60,7 +68,7 @@ def maximum(scores: Any, child: Any, parent: Any, value: Any, argument: Any) -> 
                 where[p] = where[c]
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def maximum_within_label(
     scores: Any, labels: Any, child: Any, parent: Any, value: Any, argument: Any
 ) -> None:
@@ -89,7 +97,7 @@ def maximum_within_label(
                 where[p] = where[c]
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def scatter_add(gradient: Any, argument: Any, out: Any) -> None:
     """Add each entry of the gradient (row, node) to its arg-max column of `out`, which is zero."""
     for row in range(gradient.shape[0]):
@@ -97,7 +105,7 @@ def scatter_add(gradient: Any, argument: Any, out: Any) -> None:
             out[row, argument[row, node]] += gradient[row, node]
 
 
-@numba.njit(cache=True, nogil=True)
+@_compiled
 def dense_closed_rows(
     indptr: Any, indices: Any, rows: Any, child: Any, parent: Any, labels: Any
 ) -> None:

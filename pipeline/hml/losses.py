@@ -96,14 +96,13 @@ def weighted_loss(
         known = _boolean(mask, "mask", (examples, nodes), logits)
     if scored is not None:
         known = known & _boolean(scored, "scored", (nodes,), logits)
-    weight = weight * known
-    if member_mask is None:
-        loss = (bce * weight).sum()
-        return loss / known.sum().clamp(min=1) if reduction == "mean" else loss
-    learns = _boolean(member_mask, "member_mask", (members, examples), logits)
-    per_member = ((bce * weight).sum(2) * learns).sum(1)
+    if member_mask is not None:
+        learns = _boolean(member_mask, "member_mask", (members, examples), logits)
+        known = known & learns[:, :, None]
+    # Chosen, not multiplied by 0: an entry that is left out may have an infinite loss.
+    per_member = torch.where(known, bce * weight, 0).sum((1, 2))
     if reduction == "mean":
-        per_member = per_member / (learns * known.sum(1)).sum(1).clamp(min=1)
+        per_member = per_member / known.sum((-2, -1)).clamp(min=1)
     return per_member.sum()
 
 
@@ -116,8 +115,9 @@ def _weight(value: Any, what: str, logits: torch.Tensor) -> torch.Tensor:
         raise ValueError(
             f"{what} must have shape ({nodes},), one per node. Got {tuple(weight.shape)}"
         )
-    if not bool((weight >= 0).all()):  # NaN is refused, too
-        raise ValueError(f"{what} must not be negative. Got a minimum of {float(weight.min())}")
+    wrong = weight[~((weight >= 0) & weight.isfinite())]
+    if len(wrong):
+        raise ValueError(f"{what} must be finite and not negative. Got {float(wrong[0])}")
     return weight
 
 

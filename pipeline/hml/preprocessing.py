@@ -54,13 +54,15 @@ class Standardizer:
         """Standardised float32 features, a new array.
 
         Raises:
-            ValueError: another number of features than was fitted.
+            ValueError: another number of features than was fitted, or a value is infinite.
         """
         if features.ndim != 2 or features.shape[1] != len(self.mean):
             raise ValueError(
                 f"features must have shape (example, {len(self.mean)}). Got {features.shape}"
             )
         result = (np.asarray(features, dtype=np.float32) - self.mean) / self.scale
+        if np.isinf(result).any():
+            raise ValueError("features must be finite or NaN (missing). Got an infinite value")
         return np.nan_to_num(result, copy=False, nan=0.0)
 
 

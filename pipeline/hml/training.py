@@ -1,5 +1,6 @@
 """Training an ensemble of networks."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,7 +14,7 @@ from torch.nn import functional
 from pipeline.errors import RarenodeError
 from pipeline.hml import kernels
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.imbalance import Kind, Variant, imbalance_weights
+from pipeline.hml.imbalance import Kind, Variant, imbalance_weights, scored_nodes
 from pipeline.hml.losses import Reduction, weighted_loss
 from pipeline.hml.network import Networks
 from pipeline.hml.uncertainty import COMPARES_MEMBERS, Mode
@@ -71,9 +72,9 @@ class Settings:
                 raise ValueError(f"{name} must be at least 1. Got {value}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1. Got {self.dropout}")
-        if not (self.learning_rate > 0 and self.weight_decay >= 0):
+        if not (0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf):
             raise ValueError(
-                "learning_rate must be above 0 and weight_decay at least 0. "
+                "learning_rate must be above 0, weight_decay at least 0, both finite. "
                 f"Got {self.learning_rate} and {self.weight_decay}"
             )
         mode = self.objective.mode
@@ -114,6 +115,7 @@ def train(
     _check(features, labels, hierarchy)
     rows = sparse.csr_array(labels).astype(np.bool_)
     rows.sum_duplicates()
+    rows.eliminate_zeros()  # the kernel takes every stored entry for a positive
     loss = _loss(rows, hierarchy, settings.objective, scored)
     order = np.random.default_rng([seed, 1])
     # The networks draw dropout masks from torch's global generator: borrow it, give it back.
@@ -171,7 +173,7 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def _loss(
     rows: sparse.csr_array, hierarchy: Hierarchy, objective: Objective, scored: np.ndarray | None
 ) -> Loss:
-    counted = None if scored is None else torch.tensor(scored)
+    counted = None if scored is None else torch.tensor(scored_nodes(scored, hierarchy))
     if not objective.constraint:
         return _plain_loss(counted, objective.reduction)
     positive = negative = None

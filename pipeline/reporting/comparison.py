@@ -63,11 +63,17 @@ class Comparison:
         return self.metrics["baselines"][baseline].get("difference", {}).get(key)
 
     def difference_keys(self, by: str | None = None) -> list[str]:
-        """The figures that have a paired difference: over all nodes, or by `rarity` or `depth`."""
+        """The figures that have a paired difference: over all nodes, or by `rarity` or `depth`.
+
+        By slice, only the two that sum up ranking and decisions: a table of all is no reading.
+        """
         keys: dict[str, None] = {}
         for name in self.baselines:
             keys.update(dict.fromkeys(self.metrics["baselines"][name].get("difference", {})))
-        return [key for key in keys if ("=" not in key if by is None else f"/{by}=" in key)]
+        if by is None:
+            return [key for key in keys if "=" not in key]
+        summary = ("macro_ap/", "macro_f1/")
+        return [key for key in keys if f"/{by}=" in key and key.startswith(summary)]
 
     def columns(self) -> list[tuple[str | None, str]]:
         """(rule, metric) of every figure over all nodes; no rule for those without a threshold."""

@@ -154,8 +154,9 @@ def _slices(compare: Comparison, keys: dict[str, str], by: str, axis: str) -> li
 def _node_methods(per_node: pd.DataFrame, compare: Comparison) -> list[str]:
     """The methods with an average precision of each node, in the page's order."""
     found = [str(c).removeprefix("ap_") for c in per_node if str(c).startswith("ap_")]
-    known = [name for name in compare.methods if name in found]
-    return [*known, *(name for name in found if name not in known)]
+    # A column leaves out the variant that a method's name carries behind a slash.
+    known = [name.partition("/")[0] for name in compare.methods]
+    return sorted(found, key=lambda name: known.index(name) if name in known else len(known))
 
 
 def _node_rows(per_node: pd.DataFrame) -> list[dict[str, Any]]:

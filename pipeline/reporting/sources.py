@@ -66,13 +66,7 @@ def read() -> Sources:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    content = files.read_json(path)
-    found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-    if found != SCHEMA:
-        raise ArtifactError(
-            f"expected schema {SCHEMA} in {path}, found {found!r}. Run `rarenode run`."
-        )
-    return content
+    return files.read_json(path, schema=SCHEMA)
 
 
 def _may_be_missing(path: Path) -> dict[str, Any] | str:

@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline import progress
 from pipeline.artifacts import files, paths
 from pipeline.config import Config
+from pipeline.errors import ArtifactError
 from pipeline.hml import decisions, load_bundle
 from pipeline.hml.evaluation import Evaluation, evaluate, row_weights
 from pipeline.hml.slices import RARITY_BINS, rarity_bins
@@ -31,6 +32,12 @@ def run(config: Config) -> list[Path]:
     ours, *baselines = learning.METHODS
     bundles = {ours: paths.BUNDLE} | {name: paths.BASELINES / name for name in baselines}
     ensembles = {name: load_bundle(path) for name, path in bundles.items()}
+    for name, ensemble in ensembles.items():
+        if ensemble.hierarchy.nodes != problem.hierarchy.nodes:
+            raise ArtifactError(
+                f"expected a bundle of the nodes of {paths.PREPARED} in {bundles[name]}, found "
+                "other nodes. Run the stage `train` again."
+            )
     share = ensembles[ours].share[problem.scored]
     support = np.rint(ensembles[ours].share * len(data.rows("train", "valid"))).astype(int)
     groups = data.examples["group"].to_numpy()[test]

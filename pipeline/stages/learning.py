@@ -8,7 +8,7 @@ from scipy import sparse
 
 from pipeline.artifacts import files, paths, prepared
 from pipeline.config.sections import Train
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, DatasetError
 from pipeline.hml import Hierarchy, Objective, Settings
 
 Method = Literal["weighted", "bce", "mcloss"]
@@ -43,6 +43,7 @@ def read_problem() -> Problem:
 
     Raises:
         ArtifactError: it is missing or damaged, or its nodes are not in node order.
+        DatasetError: no node is scored.
     """
     data = prepared.read()
     edges = data.edges[["child", "parent"]].itertuples(index=False, name=None)
@@ -53,6 +54,8 @@ def read_problem() -> Problem:
             "(by depth, ties by id), found another order. Run the stage `prepare` again."
         )
     scored = data.nodes["scored"].to_numpy(dtype=bool)
+    if not scored.any():
+        raise DatasetError(f"expected a scored node in {paths.PREPARED}, found none")
     return Problem(data, hierarchy, hierarchy.close(data.labels), scored)
 
 
@@ -88,13 +91,7 @@ def tuned_values() -> dict[str, dict[str, Any]]:
     Raises:
         ArtifactError: the file is missing, damaged or of another schema.
     """
-    path = paths.TUNING / "best.json"
-    best = files.read_json(path)
-    if best.get("schema") != TUNING_SCHEMA:
-        raise ArtifactError(
-            f"expected schema {TUNING_SCHEMA} in {path}, found {best.get('schema')!r}"
-        )
-    return best["methods"]
+    return files.read_json(paths.TUNING / "best.json", schema=TUNING_SCHEMA)["methods"]
 
 
 def full_name(method: Method, tuned: dict[str, Any]) -> str:

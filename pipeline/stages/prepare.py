@@ -10,9 +10,11 @@ from scipy import sparse
 from pipeline.artifacts import paths, prepared
 from pipeline.artifacts.prepared import SPLITS, Prepared
 from pipeline.config import Config
-from pipeline.datasets import hierarchy, registry, splits
+from pipeline.datasets import registry, splits
 from pipeline.datasets.source import RawDataset, Source
 from pipeline.errors import DatasetError
+from pipeline.hml import Hierarchy
+from pipeline.stages import labelling
 
 
 def run(config: Config) -> list[Path]:
@@ -31,12 +33,12 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
         DatasetError: labels, splits or features are at odds with the rest, or nothing is left.
     """
     _check(raw)
-    whole = hierarchy.order(raw.nodes, raw.edges)
+    whole = labelling.build(raw.nodes, raw.edges)
     split = _split(raw, config)
     fit_rows = np.flatnonzero(split != "test")
 
-    closed = hierarchy.close(hierarchy.label_matrix(raw.labels, whole.nodes), whole.ancestors)
-    support = np.asarray(closed[fit_rows].sum(axis=0)).ravel()
+    closed = whole.close(labelling.label_matrix(raw.labels, whole))
+    support = whole.support(closed[fit_rows])
     # An ancestor has at least the support of its descendants: what goes is closed downward, so the
     # edges between the nodes that stay keep their meaning, and so do the depths.
     kept = np.flatnonzero(support >= config.prepare.min_support)
@@ -45,9 +47,12 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
             f"expected nodes with at least {config.prepare.min_support} positives in train+valid "
             f"(prepare.min_support), found none; the largest support is {support.max(initial=0)}"
         )
+    ids = [whole.nodes[column] for column in kept]
+    left = set(ids)
+    edges = sorted({(c, p) for c, p in raw.edges if c in left and p in left})
     # Reducing the *closed* labels moves a label of a dropped node to its nearest kept ancestors.
-    ancestors = sparse.csr_array(whole.ancestors[kept][:, kept])
-    labels = hierarchy.most_specific(sparse.csr_array(closed[:, kept]), ancestors)
+    reduced = Hierarchy.from_edges(edges, nodes=ids)
+    labels = labelling.most_specific(sparse.csr_array(closed[:, kept]), reduced)
 
     features, feature_names = source.features(raw, fit_rows, config.prepare.max_features)
     if features.shape != (len(raw.ids), len(feature_names)):
@@ -55,8 +60,6 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
             f"expected features of shape {(len(raw.ids), len(feature_names))} (examples, names), "
             f"found {features.shape}"
         )
-    ids = [whole.nodes[column] for column in kept]
-    left = set(ids)
     return Prepared(
         features=features,
         feature_names=feature_names,
@@ -72,11 +75,7 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
                 "scored": [node not in raw.unscored for node in ids],
             }
         ),
-        edges=pd.DataFrame(
-            sorted({(c, p) for c, p in raw.edges if c in left and p in left}),
-            columns=["child", "parent"],
-            dtype="str",
-        ),
+        edges=pd.DataFrame(edges, columns=["child", "parent"], dtype="str"),
         info=_info(raw, config, split, closed, labels, support),
     )
 

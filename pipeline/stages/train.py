@@ -25,7 +25,8 @@ def run(config: Config) -> list[Path]:
     problem = learning.read_problem()
     tuned = learning.tuned_values()
     epoch_seconds: dict[Method, float] = {}
-    with files.whole_folder(paths.BASELINES) as baselines:
+    # Both at the end or neither: the baselines of one run do not belong beside another's bundle.
+    with files.whole_folder(paths.BUNDLE) as bundle, files.whole_folder(paths.BASELINES) as others:
         for method in METHODS:
             settings = learning.settings(method, config.train, tuned[method])
             started = time.perf_counter()
@@ -41,11 +42,8 @@ def run(config: Config) -> list[Path]:
             made = {"method": name, "seed": config.seed, "tuned": tuned[method]}
             made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
             card = _card(name, ensemble, problem, settings)
-            if method == "weighted":
-                with files.whole_folder(paths.BUNDLE) as folder:
-                    save_bundle(folder, ensemble, config=made, card=card)
-            else:
-                save_bundle(baselines / method, ensemble, config=made, card=card)
+            folder = bundle if method == "weighted" else others / method
+            save_bundle(folder, ensemble, config=made, card=card)
     _record_ratios(epoch_seconds, {m: learning.full_name(m, tuned[m]) for m in METHODS})
     return [paths.BUNDLE, paths.BASELINES]
 

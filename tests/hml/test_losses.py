@@ -180,6 +180,31 @@ def test_what_is_unscored_unknown_or_not_its_own_never_reaches_a_member(
                     assert gradient[h, b, i] == 0
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        {"scored": [True, False]},
+        {"mask": [[True, False]]},
+        {"member_mask": [[False], [True]]},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_an_infinite_logit_that_is_left_out_changes_nothing(left_out: dict, reduction: str):
+    flat = Hierarchy.from_edges([], nodes=["a", "b"])
+    losses, gradients = [], []
+    for logit in (0.0, float("inf")):
+        z = torch.tensor([[[0.3, logit]], [[0.3, logit if "member_mask" not in left_out else 0.0]]])
+        z.requires_grad_()
+        y = torch.zeros((1, 2), dtype=torch.bool)
+        loss = weighted_loss(z, y, flat, reduction=reduction, **left_out)
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(z.grad.tolist())
+    assert losses[0] == losses[1] > 0
+    assert gradients[0] == gradients[1]
+
+
 @given(cases(min_members=1), st.sampled_from(REDUCTIONS))
 def test_a_member_that_counts_nothing_adds_nothing(case: Case, reduction: str):
     nothing = {"member_mask": np.zeros(case.shape[:2], dtype=bool), "reduction": reduction}
@@ -294,6 +319,7 @@ class TestWrongInputIsRefused:
             ({"y": torch.full((3, 4), 0.5)}, r"0\.5"),
             ({"positive_weight": torch.ones(3)}, "positive_weight"),
             ({"positive_weight": torch.full((4,), float("nan"))}, "positive_weight"),
+            ({"positive_weight": torch.full((4,), float("inf"))}, "positive_weight"),
             ({"negative_weight": torch.ones((3, 4))}, "negative_weight"),
             ({"negative_weight": -torch.ones(4)}, "negative_weight"),
             ({"scored": torch.ones(5, dtype=torch.bool)}, "scored"),

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from pipeline.artifacts import files, paths, prepared
 from pipeline.config import Config, parse
-from pipeline.errors import ValidationError
+from pipeline.errors import ArtifactError, ValidationError
 from pipeline.stages import prepare, validate
 from tests.datasets.toy import Toy, toy
 
@@ -212,3 +212,37 @@ def test_importing_the_stage_does_not_import_great_expectations():
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("table", "column"), [("examples", "split"), ("examples", "group")])
+def test_missing_value_is_an_error(good, table, column):
+    changed = with_cell(getattr(good, table), 0, column, None)
+    findings = judge(dataclasses.replace(good, **{table: changed}))
+    assert failed(findings) == {"tables_fit_together"}
+    assert findings["tables_fit_together"]["offenders"] == [f"missing values of {table}"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["features.npy", "feature_names.json", "labels.npz", "examples.parquet", "nodes.parquet"],
+)
+@pytest.mark.parametrize("size", [0, 10])
+def test_damaged_table_is_refused(good, name, size):
+    prepared.write(good)
+    path = paths.PREPARED / name
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ArtifactError, match=r"data/prepared.*, found: "):
+        prepared.read()
+
+
+def test_missing_column_is_refused(good):
+    prepared.write(dataclasses.replace(good, nodes=good.nodes.drop(columns="scored")))
+    with pytest.raises(ArtifactError, match="scored"):
+        prepared.read()
+
+
+def test_description_of_another_schema_is_refused(good):
+    prepared.write(good)
+    (paths.PREPARED / "dataset.json").write_text("[]")
+    with pytest.raises(ArtifactError, match=r"expected schema 1 in .*dataset\.json, found 'list'"):
+        prepared.read()

@@ -1,0 +1,115 @@
+"""Studies that can be cut off at any moment and go on as if nothing had happened.
+
+Trials are kept in an Optuna journal outside of the stage's outputs, which DVC deletes. The sampler
+of a trial is seeded by how many trials are finished, and so is its training: a trial that was
+running when the study was cut off is drawn again, and comes out the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+import pipeline.hml
+from pipeline.artifacts import paths
+from pipeline.config import Config
+from pipeline.stages import learning
+from pipeline.stages.learning import METHODS, Method, Problem
+
+DIVERGED = "diverged"  # attribute of a failed trial that would fail again: it counts as finished
+_RANDOM_TRIALS = 4  # before the sampler has enough to learn from
+
+Trial = Callable[[int, optuna.Trial], tuple[TrialState, float | None]]
+
+
+def storage(config: Config, problem: Problem, code: Path) -> JournalStorage:
+    """The journal of these data, parameters and code: a trial is reused if it would be the same.
+
+    The number of trials is left out: more trials continue a study.
+
+    Args:
+        config: all parameters.
+        problem: the data.
+        code: the file that defines a trial, beside the core and this one.
+    """
+    core = Path(pipeline.hml.__file__).parent
+    sources = [*sorted(core.glob("*.py")), code, Path(__file__), Path(learning.__file__)]
+    params = config.model_dump(include={"seed", "train", "tune"})
+    del params["tune"]["trials"]
+    identity = {
+        "data": problem.data.info["sha256"],
+        "params": params,
+        "versions": [version(name) for name in ("numba", "numpy", "optuna", "torch")],
+        "code": [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources],
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    journal = paths.STATE / "studies" / f"{key}.journal"
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    written = journal.read_bytes() if journal.exists() else b""
+    if written and not written.endswith(b"\n"):  # cut off: the next line would be lost, too
+        journal.write_bytes(written[: written.rfind(b"\n") + 1])
+    return JournalStorage(JournalFileBackend(str(journal)))
+
+
+def resume(method: Method, journal: JournalStorage, config: Config) -> optuna.Study:
+    """Open a method's study; a trial that was running when it was cut off counts as failed."""
+    study = optuna.create_study(
+        study_name=method,
+        storage=journal,
+        load_if_exists=True,
+        direction="maximize",
+        # A third of the epochs tells a hopeless learning rate; two trials make a median.
+        pruner=optuna.pruners.MedianPruner(
+            n_startup_trials=2, n_warmup_steps=config.train.epochs // 3
+        ),
+    )
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+    return study
+
+
+def optimise(
+    study: optuna.Study, method: Method, config: Config, start: dict[str, Any], run: Trial
+) -> None:
+    """Run the trials that are missing.
+
+    Args:
+        study: from `resume`.
+        method: its name seeds the trials.
+        config: `seed` and `tune.trials`.
+        start: parameters of the first trial.
+        run: given the trial's number among the finished ones, runs it; returns state and value.
+    """
+    for index in range(len(finished(study, config)), config.tune.trials):
+        study.sampler = optuna.samplers.TPESampler(
+            n_startup_trials=_RANDOM_TRIALS, seed=seed(config, method, index)
+        )
+        if index == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            study.enqueue_trial(start)
+        trial = study.ask()
+        state, value = run(index, trial)
+        study.tell(trial, value, state=state)
+
+
+def finished(study: optuna.Study, config: Config) -> list[FrozenTrial]:
+    """The trials that count; a study that went on for longer gives what a shorter one gives."""
+    done = [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or DIVERGED in trial.user_attrs
+    ]
+    return done[: config.tune.trials]
+
+
+def seed(config: Config, method: Method, index: int) -> int:
+    """The seed of a method's trial, by its number among the finished ones."""
+    entropy = np.random.SeedSequence([config.seed, METHODS.index(method), index])
+    return int(entropy.generate_state(1)[0])

@@ -1,0 +1,283 @@
+"""Bundles: what comes back is what was stored, and nothing else is believed."""
+
+import hashlib
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load, save
+
+from pipeline.errors import ArtifactError
+from pipeline.hml import Ensemble, Settings, fit_ensemble, load_bundle, save_bundle
+
+from .toy import HIERARCHY, problem
+
+# Without the tests' shape checks: what a damaged file holds must meet the library's own.
+pytestmark = pytest.mark.usefixtures("as_users_call_it")
+
+FILES = ["README.md", "arrays.safetensors", "bundle.json"]
+X, LABELS = problem()
+FRESH, _ = problem(50, seed=1)
+FRESH[3, 2] = np.nan  # a missing value goes through the stored preprocessing
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Ensemble:
+    return fitted(seed=0)
+
+
+@pytest.fixture(scope="module")
+def original(ensemble: Ensemble, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle") / "deep" / "bundle"
+    save_bundle(folder, ensemble, config={"note": "Größe"}, card="# Card ä\n")
+    return folder
+
+
+@pytest.fixture
+def bundle(original: Path, tmp_path: Path) -> Path:
+    """A copy, to damage."""
+    return Path(shutil.copytree(original, tmp_path / "bundle"))
+
+
+def fitted(seed: int, layers: int = 3) -> Ensemble:
+    settings = Settings(members=2, hidden=8, layers=layers, epochs=2, batch_size=16)
+    held_out = np.arange(len(X)) % 4 == 0
+    return fit_ensemble(X, LABELS, HIERARCHY, settings, held_out=held_out, seed=seed)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def describe(folder: Path, **changes: Any) -> None:
+    """Edit bundle.json; its other fields stay."""
+    path = folder / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def put_arrays(folder: Path, blob: bytes) -> None:
+    """Replace the arrays, sha256 included: somebody who edits both."""
+    (folder / "arrays.safetensors").write_bytes(blob)
+    describe(folder, sha256={"arrays.safetensors": hashlib.sha256(blob).hexdigest()})
+
+
+def assert_same(ours: Ensemble, theirs: Ensemble) -> None:
+    p = theirs.predict_proba(FRESH)
+    assert ours.predict_proba(FRESH).tobytes() == p.tobytes()
+    assert ours.member_probability(FRESH).tobytes() == theirs.member_probability(FRESH).tobytes()
+    assert set(ours.cuts) == set(theirs.cuts) == {"half", "prior_matched"}
+    for rule in theirs.cuts:
+        assert np.array_equal(ours.decide(p, rule), theirs.decide(p, rule))
+    assert ours.share.tobytes() == theirs.share.tobytes()
+
+
+def test_what_is_loaded_predicts_and_decides_the_same_bit_by_bit(
+    ensemble: Ensemble, original: Path
+):
+    loaded = load_bundle(original)
+    assert_same(loaded, ensemble)
+    assert ensemble.decide(ensemble.predict_proba(FRESH), "prior_matched").any()
+    assert loaded.hierarchy.nodes == HIERARCHY.nodes
+    assert np.array_equal(loaded.hierarchy.edge_index, HIERARCHY.edge_index)
+    assert loaded.cuts["prior_matched"].tobytes() == ensemble.cuts["prior_matched"].tobytes()
+    assert not loaded.networks.training
+
+
+def test_a_node_that_is_never_predicted_stays_so(original: Path):
+    cut = load_bundle(original).cuts["prior_matched"][HIERARCHY.index["never"]]
+    assert cut == np.inf
+
+
+def test_saving_twice_and_saving_what_was_loaded_give_the_same_bytes(
+    ensemble: Ensemble, original: Path, tmp_path: Path
+):
+    config, card = {"note": "Größe"}, "# Card ä\n"
+    save_bundle(tmp_path / "again", ensemble, config=config, card=card)
+    save_bundle(str(tmp_path / "loaded"), load_bundle(original), config=config, card=card)
+    assert list(contents(original)) == FILES
+    assert contents(tmp_path / "again") == contents(tmp_path / "loaded") == contents(original)
+
+
+def test_an_older_bundle_is_replaced(bundle: Path):
+    newer = fitted(seed=1, layers=2)
+    save_bundle(bundle, newer, config={}, card="# Newer\n")
+    assert list(contents(bundle)) == FILES
+    assert (bundle / "README.md").read_text() == "# Newer\n"
+    assert_same(load_bundle(bundle), newer)
+
+
+def test_config_and_card_can_be_read_without_us(original: Path):
+    description = json.loads((original / "bundle.json").read_text(encoding="utf-8"))
+    assert description["schema"] == 1
+    assert description["config"] == {"note": "Größe"}
+    assert description["members"] == 2
+    assert description["sizes"] == [6, 8, 8, len(HIERARCHY)]
+    assert description["rules"] == ["half", "prior_matched"]
+    assert (original / "README.md").read_text(encoding="utf-8") == "# Card ä\n"
+
+
+def test_no_module_that_unpickles_is_used(
+    original: Path, ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a pickle was loaded or written")
+
+    for module, names in (
+        (pickle, ("load", "loads", "dump", "dumps", "Unpickler", "Pickler")),
+        (torch, ("load", "save")),
+        (np, ("load",)),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, refuse)
+    save_bundle(tmp_path / "bundle", ensemble, config={}, card="")
+    assert_same(load_bundle(original), ensemble)
+
+
+class Trap:
+    """Unpickling it writes a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.write_text, (self.target, "sprung")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_pickle_under_any_of_the_names_is_never_opened(name: str, bundle: Path, tmp_path: Path):
+    blob = pickle.dumps(Trap(tmp_path / "sprung"))
+    if name == "arrays.safetensors":
+        put_arrays(bundle, blob)
+    else:
+        (bundle / name).write_bytes(blob)
+    if name == "README.md":
+        load_bundle(bundle)  # the card is for people: not even read
+    else:
+        with pytest.raises(ArtifactError, match=r"expected a .*bundle in .*bundle, found"):
+            load_bundle(bundle)
+    assert not (tmp_path / "sprung").exists()
+    pickle.loads(blob)
+    assert (tmp_path / "sprung").exists()  # it is a trap indeed
+
+
+@pytest.mark.parametrize("name", ["arrays.safetensors", "bundle.json"])
+def test_a_missing_file_is_named(name: str, bundle: Path):
+    (bundle / name).unlink()
+    with pytest.raises(ArtifactError, match=f"expected a bundle in .*{name}"):
+        load_bundle(bundle)
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path):
+    with pytest.raises(ArtifactError, match="nowhere"):
+        load_bundle(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("schema", [0, 2, "1", None])
+def test_another_schema_is_refused(schema: Any, bundle: Path):
+    describe(bundle, schema=schema)
+    with pytest.raises(ArtifactError, match=f"bundle of schema 1 .* found {schema!r}"):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "\x00"])
+def test_a_description_that_is_none_is_refused(text: str, bundle: Path):
+    (bundle / "bundle.json").write_text(text)
+    with pytest.raises(ArtifactError, match="expected a bundle"):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    "key", ["sha256", "members", "sizes", "dropout", "rules", "nodes", "edges"]
+)
+def test_a_description_that_lacks_a_key_is_refused(key: str, bundle: Path):
+    description = json.loads((bundle / "bundle.json").read_text())
+    del description[key]
+    (bundle / "bundle.json").write_text(json.dumps(description))
+    with pytest.raises(ArtifactError, match=key):
+        load_bundle(bundle)
+
+
+def flip_a_bit(blob: bytes) -> bytes:
+    return blob[:-5] + bytes([blob[-5] ^ 1]) + blob[-4:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flip_a_bit, lambda blob: blob[:-1], lambda blob: blob[:20], lambda _: b""],
+    ids=["one bit", "last byte lost", "cut short", "empty"],
+)
+def test_arrays_that_changed_are_refused_by_their_hash(
+    damage: Callable[[bytes], bytes], bundle: Path
+):
+    path = bundle / "arrays.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(
+        ArtifactError, match=r"arrays\.safetensors with sha256 \w{64}, found \w{64}"
+    ):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize("blob", [b"", b"\x00" * 8, b"\xff" * 64], ids=["empty", "zeros", "ones"])
+def test_arrays_that_are_no_safetensors_are_refused_under_a_matching_hash(
+    blob: bytes, bundle: Path
+):
+    put_arrays(bundle, blob)
+    with pytest.raises(ArtifactError, match="complete bundle"):
+        load_bundle(bundle)
+
+
+ARRAYS = [
+    "weight/0", "weight/1", "weight/2", "bias/0", "bias/1", "bias/2",
+    "cut/half", "cut/prior_matched", "preprocessing/mean", "preprocessing/scale", "share",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_an_array_that_lacks_is_refused_by_name(name: str, bundle: Path):
+    arrays = load((bundle / "arrays.safetensors").read_bytes())
+    assert sorted(arrays) == sorted(ARRAYS)
+    del arrays[name]
+    put_arrays(bundle, save(arrays))
+    with pytest.raises(ArtifactError, match=name):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_an_array_of_another_shape_is_refused(name: str, bundle: Path):
+    arrays = load((bundle / "arrays.safetensors").read_bytes())
+    arrays[name] = np.ascontiguousarray(arrays[name][..., :-1])
+    put_arrays(bundle, save(arrays))
+    with pytest.raises(ArtifactError):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nodes": list(HIERARCHY.nodes[::-1])},
+        {"nodes": [*HIERARCHY.nodes, "another"]},
+        {"edges": [["t", "d"], ["d", "l"], ["l", "t"]]},
+        {"edges": [["t"]]},
+        {"members": 3},
+        {"members": -1},
+        {"members": "two"},
+        {"sizes": []},
+        {"sizes": [6]},
+        {"sizes": [6, 8, len(HIERARCHY)]},
+        {"sizes": 6},
+        {"rules": ["tuned"]},
+        {"dropout": "much"},
+        {"sha256": {}},
+    ],
+    ids=str,
+)
+def test_a_description_at_odds_with_the_arrays_is_refused(changes: dict[str, Any], bundle: Path):
+    describe(bundle, **changes)
+    with pytest.raises(ArtifactError, match="expected a complete bundle in"):
+        load_bundle(bundle)

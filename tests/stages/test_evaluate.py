@@ -1,0 +1,281 @@
+"""metrics.json: its schema, and that its figures are what they are called."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score
+
+from pipeline.artifacts import paths, prepared
+from pipeline.errors import ArtifactError
+from pipeline.hml import load_bundle, metrics
+from pipeline.stages import evaluate, train, tune
+
+from .problem import (
+    HIERARCHY,
+    prepared_problem,
+    small_config,
+)
+
+CONFIG = small_config(tune={"trials": 0})
+RULES = {"half", "prior_matched"}
+RULE_FIGURES = {"macro_f1", "macro_precision", "macro_recall", "micro_f1"}
+BINS = ["0", "1-9", "10-29", "30-99", "100+"]
+BASELINES = ["prior", "bce", "mcloss"]
+Y = HIERARCHY.close(prepared_problem().labels.toarray())
+SCORED = prepared_problem().nodes["scored"].to_numpy()
+TEST = prepared_problem().rows("test")
+LEARNT = prepared_problem().rows("train", "valid")
+SUPPORT = Y[LEARNT].sum(0)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace that was evaluated."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        prepared.write(prepared_problem())
+        tune.run(CONFIG)
+        train.run(CONFIG)
+        assert evaluate.run(CONFIG) == [paths.METRICS, paths.EVALUATION / "nodes.csv"]
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def workspace(evaluated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(evaluated)
+
+
+@pytest.fixture
+def found(evaluated: Path) -> dict[str, Any]:
+    return json.loads((evaluated / paths.METRICS).read_text(encoding="utf-8"))
+
+
+def numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [number for item in value for number in numbers(item)]
+    return [value] if isinstance(value, int | float) else []
+
+
+def check_figures(test: dict[str, Any]) -> None:
+    assert set(test) == {"micro_ap", "macro_ap", "brier_skill", "rules", "by_rarity", "by_depth"}
+    for name in ("micro_ap", "macro_ap", "brier_skill"):
+        assert type(test[name]) is float
+    check_rules(test["rules"], float)
+    assert [entry["bin"] for entry in test["by_rarity"]] == BINS
+    assert [entry["depth"] for entry in test["by_depth"]] == [0, 1, 2, 3]
+    for kind, key in (("by_rarity", "bin"), ("by_depth", "depth")):
+        assert sum(entry["nodes"] for entry in test[kind]) == SCORED.sum()
+        for entry in test[kind]:
+            assert set(entry) == {key, "nodes", "macro_ap", "rules"}
+            check_rules(entry["rules"], float if entry["nodes"] else type(None))
+            if not entry["nodes"]:
+                assert entry["macro_ap"] is None
+
+
+def check_rules(rules: dict[str, Any], kind: type) -> None:
+    assert set(rules) == RULES
+    for figures in rules.values():
+        assert set(figures) == RULE_FIGURES
+        assert {type(value) for value in figures.values()} == {kind}
+
+
+def test_the_schema_is_the_one_that_was_promised(found: dict[str, Any]):
+    assert list(found) == [
+        "schema", "dataset", "method", "members", "seed", "profile", "nodes", "examples", "test",
+        "ci95", "baselines",
+    ]  # fmt: skip
+    assert found["schema"] == 1
+    assert found["dataset"] == "toy"
+    assert found["method"] == "weighted/paper"
+    assert found["members"] == 2
+    assert found["seed"] == 0
+    assert found["profile"] == "custom"
+    assert found["nodes"] == {
+        "total": len(HIERARCHY),
+        "scored": int(SCORED.sum()),
+        "with_test_positive": int(Y[TEST][:, SCORED].any(0).sum()),
+    }
+    data = prepared_problem()
+    assert found["examples"] == {s: len(data.rows(s)) for s in ("train", "valid", "test")}
+    check_figures(found["test"])
+    assert list(found["baselines"]) == BASELINES
+    for name, baseline in found["baselines"].items():
+        # `ci95` of a baseline is more than was promised.
+        assert {"members", "test", "difference"} <= set(baseline) <= {
+            "members", "test", "ci95", "difference",
+        }  # fmt: skip
+        assert baseline["members"] == (0 if name == "prior" else 2)
+        check_figures(baseline["test"])
+        for difference in baseline["difference"].values():
+            assert set(difference) == {"mean", "ci95"}
+            low, high = difference["ci95"]
+            assert low <= high
+    assert all(math.isfinite(number) for number in numbers(found))
+
+
+def test_a_bin_without_nodes_is_null_and_has_no_interval_and_no_difference(found: dict[str, Any]):
+    empty = [entry["bin"] for entry in found["test"]["by_rarity"] if not entry["nodes"]]
+    assert empty  # else this tests nothing
+    compared = [found["ci95"], *(b["difference"] for b in found["baselines"].values())]
+    for figures in compared:
+        assert "macro_ap" in figures
+        assert not [name for name in figures if name.rpartition("rarity=")[2] in empty]
+    # The bin of nodes without a positive has decisions to judge, but no ranking.
+    unknown = next(entry for entry in found["test"]["by_rarity"] if entry["bin"] == "0")
+    assert unknown["nodes"] == 1
+    assert unknown["macro_ap"] is None
+    assert unknown["rules"]["prior_matched"]["macro_f1"] == 0
+
+
+def test_a_rarity_bin_is_the_support_in_train_and_valid(found: dict[str, Any]):
+    support = SUPPORT[SCORED]
+    limits = [(0, 0), (1, 9), (10, 29), (30, 99), (100, 10**9)]
+    assert [entry["nodes"] for entry in found["test"]["by_rarity"]] == [
+        int(((support >= low) & (support <= high)).sum()) for low, high in limits
+    ]
+    depth = HIERARCHY.depth[SCORED]
+    assert [entry["nodes"] for entry in found["test"]["by_depth"]] == [
+        int((depth == value).sum()) for value in range(4)
+    ]
+
+
+def test_figures_are_those_of_the_bundles_on_the_test_split(found: dict[str, Any]):
+    x, y = prepared_problem().features[TEST], Y[TEST]
+    for folder, figures in [(paths.BUNDLE, found["test"])] + [
+        (paths.BASELINES / name, found["baselines"][name]["test"]) for name in ("bce", "mcloss")
+    ]:
+        ensemble = load_bundle(folder)
+        p = ensemble.predict_proba(x)
+        judged = p[:, SCORED], y[:, SCORED]
+        assert figures["micro_ap"] == pytest.approx(
+            average_precision_score(judged[1].ravel(), judged[0].ravel()), rel=1e-5
+        )
+        known = y[:, SCORED].any(0)
+        assert figures["macro_ap"] == pytest.approx(
+            average_precision_score(judged[1][:, known], judged[0][:, known]), rel=1e-5
+        )
+        assert figures["brier_skill"] == pytest.approx(
+            metrics.brier_skill(y, p, Y[LEARNT].mean(0), SCORED), rel=1e-5
+        )
+        for rule, cuts in ensemble.cuts.items():
+            decided = HIERARCHY.close(p >= cuts)
+            expected = metrics.rule_scores(y, decided, SCORED)
+            assert figures["rules"][rule] == pytest.approx(expected, rel=1e-5)
+        rare = (SUPPORT >= 10) & (SUPPORT <= 29) & SCORED
+        assert figures["by_rarity"][2]["macro_ap"] == pytest.approx(
+            metrics.macro_average_precision(y, p, rare), rel=1e-5
+        )
+
+
+def test_the_prior_knows_no_more_than_the_training_shares(found: dict[str, Any]):
+    share, y = Y[LEARNT].mean(0), Y[TEST]
+    p = np.broadcast_to(share, y.shape)
+    prior = found["baselines"]["prior"]["test"]
+    assert prior["brier_skill"] == 0
+    assert prior["macro_ap"] == pytest.approx(
+        metrics.macro_average_precision(y, p, SCORED), rel=1e-5
+    )
+    assert prior["micro_ap"] == pytest.approx(
+        metrics.micro_average_precision(y, p, SCORED), rel=1e-5
+    )
+    half = metrics.rule_scores(y, p >= 0.5, SCORED)
+    assert prior["rules"]["half"] == pytest.approx(half, rel=1e-5)
+
+
+def test_intervals_hold_their_point_and_are_none_the_wider_than_they_should_be(
+    found: dict[str, Any],
+):
+    ci95, test = found["ci95"], found["test"]
+    assert {
+        "micro_ap",
+        "macro_ap",
+        "brier_skill",
+        "macro_f1/half",
+        "macro_f1/prior_matched",
+    } <= set(ci95)
+    for name in ("micro_ap", "macro_ap", "brier_skill"):
+        low, high = ci95[name]
+        assert low < test[name] < high
+        assert high - low < 0.6
+    for low, high in ci95.values():
+        assert low <= high
+
+
+def test_differences_are_to_each_baseline_and_their_means_are_the_gaps(found: dict[str, Any]):
+    for baseline in found["baselines"].values():
+        difference = baseline["difference"]
+        for name in ("micro_ap", "macro_ap", "brier_skill"):
+            gap = found["test"][name] - baseline["test"][name]
+            assert difference[name]["mean"] == pytest.approx(gap, abs=1e-5)
+        for rule in RULES:
+            gap = (
+                found["test"]["rules"][rule]["macro_f1"]
+                - baseline["test"]["rules"][rule]["macro_f1"]
+            )
+            assert difference[f"macro_f1/{rule}"]["mean"] == pytest.approx(gap, abs=1e-5)
+        assert difference.keys() == found["ci95"].keys()
+
+
+def test_nodes_csv_holds_every_scored_node_with_its_support():
+    table = pd.read_csv(paths.EVALUATION / "nodes.csv", keep_default_na=False, na_values=[""])
+    assert table["id"].tolist() == [
+        name for name, scored in zip(HIERARCHY.nodes, SCORED, strict=True) if scored
+    ]
+    assert table["support"].tolist() == SUPPORT[SCORED].tolist()
+    assert table["test_positives"].tolist() == Y[TEST][:, SCORED].sum(0).tolist()
+    assert table["ap_weighted"].isna().tolist() == (table["test_positives"] == 0).tolist()
+    for name in ("weighted", *BASELINES):
+        assert f"ap_{name}" in table.columns
+        assert f"recall_prior_matched_{name}" in table.columns
+
+
+class TestInAFolderOfItsOwn:
+    @pytest.fixture(autouse=True)
+    def copy(self, evaluated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("data", "models", "reports"):
+            (tmp_path / name).symlink_to(evaluated / name)
+        (tmp_path / "reports").unlink()
+        (tmp_path / "reports").mkdir()
+        (tmp_path / paths.TUNING).symlink_to(evaluated / paths.TUNING)
+        monkeypatch.chdir(tmp_path)
+
+    def test_the_same_models_and_data_give_the_same_bytes(self, evaluated: Path):
+        evaluate.run(CONFIG)
+        for path in (paths.METRICS, paths.EVALUATION / "nodes.csv"):
+            assert path.read_bytes() == (evaluated / path).read_bytes()
+
+    def test_a_method_differs_from_itself_by_nothing(self, tmp_path: Path, evaluated: Path):
+        (tmp_path / "models").unlink()
+        (tmp_path / paths.BASELINES).mkdir(parents=True)
+        for folder in (paths.BUNDLE, paths.BASELINES / "bce", paths.BASELINES / "mcloss"):
+            (tmp_path / folder).symlink_to(evaluated / paths.BUNDLE)
+        evaluate.run(CONFIG)
+        baselines = json.loads(paths.METRICS.read_text(encoding="utf-8"))["baselines"]
+        for name in ("bce", "mcloss"):
+            for difference in baselines[name]["difference"].values():
+                assert difference == {"mean": 0, "ci95": [0, 0]}
+
+    def test_another_seed_moves_the_intervals_and_not_the_figures(self, found: dict[str, Any]):
+        evaluate.run(small_config(tune={"trials": 0}, seed=1))
+        other = json.loads(paths.METRICS.read_text(encoding="utf-8"))
+        assert other["test"] == found["test"]
+        assert other["ci95"] != found["ci95"]
+
+    def test_without_a_baseline_nothing_is_written_and_its_folder_is_named(
+        self, tmp_path: Path, evaluated: Path
+    ):
+        (tmp_path / "models").unlink()
+        (tmp_path / "models").mkdir()
+        (tmp_path / paths.BUNDLE).symlink_to(evaluated / paths.BUNDLE)
+        with pytest.raises(ArtifactError, match="models/baselines/bce"):
+            evaluate.run(CONFIG)
+        assert not paths.METRICS.exists()
+        assert not paths.EVALUATION.exists()

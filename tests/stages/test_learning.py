@@ -1,0 +1,134 @@
+"""What tune, train and evaluate share."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.artifacts import files, paths, prepared
+from pipeline.config.sections import Train, Weighting
+from pipeline.errors import ArtifactError, RarenodeError
+from pipeline.hml import Objective
+from pipeline.stages import learning
+
+from .problem import HIERARCHY, prepared_problem
+
+TRAIN = Train(
+    members=3,
+    hidden=7,
+    layers=3,
+    dropout=0.25,
+    batch_size=9,
+    epochs=11,
+    learning_rate=0.125,
+    weight_decay=0.5,
+    reduction="sum",
+    weighting=Weighting(
+        variant="released",
+        floor=0.5,
+        kind="binary",
+        uncertainty="epistemic",
+        focal_floor=0.75,
+        focal_power=2.0,
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_problem_holds_the_tables_hierarchy_and_closed_labels():
+    data = prepared_problem()
+    prepared.write(data)
+    problem = learning.read_problem()
+    assert problem.hierarchy.nodes == HIERARCHY.nodes
+    assert np.array_equal(problem.hierarchy.edge_index, HIERARCHY.edge_index)
+    closed = HIERARCHY.close(data.labels.toarray())
+    assert np.array_equal(problem.labels.toarray(), closed)
+    assert closed.sum() > data.labels.sum()
+    assert problem.scored.tolist() == [name != "t" for name in HIERARCHY.nodes]
+    rows = np.array([5, 2])
+    assert np.array_equal(problem.dense_labels(rows), closed[rows][:, problem.scored])
+
+
+def test_nodes_in_another_order_are_refused():
+    data = prepared_problem()
+    prepared.write(dataclasses.replace(data, nodes=data.nodes.iloc[::-1]))
+    with pytest.raises(ArtifactError, match=r"nodes\.parquet in node order.*Run the stage"):
+        learning.read_problem()
+
+
+def test_a_cycle_is_refused_and_named():
+    data = prepared_problem()
+    data.edges.loc[len(data.edges)] = ["t", "e"]
+    prepared.write(data)
+    with pytest.raises(RarenodeError, match="found 'd' -> 'l' -> 't' -> 'e' -> 'd'"):
+        learning.read_problem()
+
+
+def test_without_prepared_data_the_missing_file_is_named():
+    with pytest.raises(ArtifactError, match=r"data/prepared/dataset\.json"):
+        learning.read_problem()
+
+
+def test_every_parameter_reaches_the_settings_of_the_product_s_method():
+    settings = learning.settings("weighted", TRAIN)
+    for name in Train.model_fields.keys() - {"weighting", "reduction"}:
+        assert getattr(settings, name) == getattr(TRAIN, name)
+    assert settings.objective == Objective(
+        constraint=True,
+        variant="released",
+        floor=0.5,
+        kind="binary",
+        mode="epistemic",
+        focal_floor=0.75,
+        focal_power=2.0,
+        reduction="sum",
+    )
+
+
+@pytest.mark.parametrize("method", ["bce", "mcloss"])
+def test_baselines_ignore_the_weighting_and_share_everything_else(method: learning.Method):
+    ours = learning.settings("weighted", TRAIN)
+    settings = learning.settings(method, TRAIN)
+    assert settings.objective == Objective(constraint=method == "mcloss", reduction="sum")
+    assert dataclasses.replace(settings, objective=ours.objective) == ours
+
+
+def test_tuned_values_lie_over_those_of_params_yaml():
+    tuned = {
+        "value": 0.5,
+        "learning_rate": 0.01,
+        "epochs": 4,
+        "weighting": {"variant": "none", "uncertainty": "none", "floor": 2.0},
+    }
+    settings = learning.settings("weighted", TRAIN, tuned)
+    assert (settings.learning_rate, settings.epochs, settings.members) == (0.01, 4, 3)
+    assert settings.objective == Objective(
+        variant=None, mode=None, floor=2.0, kind="binary", focal_floor=0.75, focal_power=2.0,
+        reduction="sum",
+    )  # fmt: skip
+    baseline = learning.settings("bce", TRAIN, {"learning_rate": 0.01, "epochs": 4})
+    assert (baseline.learning_rate, baseline.epochs) == (0.01, 4)
+
+
+def test_tuned_values_of_another_schema_are_refused():
+    files.write_json(paths.TUNING / "best.json", {"schema": 7, "methods": {}})
+    with pytest.raises(ArtifactError, match=r"schema 1 in reports/tuning/best\.json, found 7"):
+        learning.tuned_values()
+
+
+def test_without_tuning_the_missing_file_is_named():
+    with pytest.raises(ArtifactError, match=r"reports/tuning/best\.json"):
+        learning.tuned_values()
+
+
+def test_the_method_with_variants_says_which_one_it_is():
+    tuned = {"weighting": {"variant": "released"}}
+    assert learning.full_name("weighted", tuned) == "weighted/released"
+    assert learning.full_name("bce", {}) == "bce"
+    assert learning.full_name("mcloss", {}) == "mcloss"
