@@ -117,7 +117,8 @@ def reproduce(
                 continue
             whole.write(raw)
             tail.append(line)
-            log(line)
+            if line.strip():
+                log(line)
             if line.endswith(_SKIPPED):
                 state = "Cached"
             elif line.endswith(_RESTORED):

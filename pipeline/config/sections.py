@@ -127,7 +127,7 @@ class Search(Section):
 class Tune(Section):
     """The Optuna study, on validation data only."""
 
-    trials: Annotated[int, Field(ge=0)] = 8  # per method; 0 keeps the values of `train`
+    trials: Annotated[int, Field(ge=0)] = 6  # per method; 0 keeps the values of `train`
     members: Count = 2  # of a trial's ensemble
     objective: Literal["macro_ap", "micro_ap"] = "macro_ap"
     search: Search = Search()

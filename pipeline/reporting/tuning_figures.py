@@ -61,7 +61,7 @@ def curves(trials: list[dict[str, Any]], keys: dict[str, str], objective: str) -
                 linestyle="-" if complete else (0, (2, 2)),
                 marker="" if len(curve) > 1 else ".",
             )
-        axes.set_xlabel("checkpoint")
+        axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_ylabel(f"{objective} on valid")
     return picture.text

@@ -2,14 +2,17 @@
 
 import dataclasses
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from pipeline.artifacts import files, paths, prepared
+from pipeline.config import sections
 from pipeline.config.sections import Train, Weighting
 from pipeline.errors import ArtifactError, RarenodeError
-from pipeline.hml import Objective
+from pipeline.hml import Objective, imbalance
+from pipeline.hml.uncertainty import COMPARES_MEMBERS, Mode
 from pipeline.stages import learning
 
 from .problem import HIERARCHY, prepared_problem
@@ -132,3 +135,10 @@ def test_the_method_with_variants_says_which_one_it_is():
     assert learning.full_name("weighted", tuned) == "weighted/released"
     assert learning.full_name("bce", {}) == "bce"
     assert learning.full_name("mcloss", {}) == "mcloss"
+
+
+def test_parameters_and_core_know_the_same_modes_and_variants():
+    # The configuration is torch-free, so it spells out what the core defines.
+    assert get_args(sections.Uncertainty) == ("none", *get_args(Mode))
+    assert get_args(sections.Variant) == ("none", *get_args(imbalance.Variant))
+    assert sections.NEEDS_TWO_MEMBERS == COMPARES_MEMBERS
