@@ -53,6 +53,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ["--set", "train.members=1", "--set", "train.weighting.uncertainty=epistemic"],
             "members must be at least 2, found 1",
         ),
+        (["--set", "tune.members=1"], "members must be at least 2, found 1"),
+        (["--set", "train.members=1"], "so train.members must be at least 2, found 1"),
     ],
 )
 def test_bad_request_is_one_message_and_nothing_is_written(

@@ -160,3 +160,13 @@ class Config(Section):
     tune: Tune = Tune()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
+
+    @model_validator(mode="after")
+    def _train_what_the_study_may_choose(self) -> "Config":
+        pairwise = NEEDS_TWO_MEMBERS.intersection(self.tune.search.uncertainty)
+        if self.tune.trials and self.train.members == 1 and pairwise:
+            raise ValueError(
+                f"tune.search.uncertainty {sorted(pairwise)} compares members, so train.members "
+                "must be at least 2, found 1. Take these out of the search or set tune.trials to 0"
+            )
+        return self
