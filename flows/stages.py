@@ -204,4 +204,6 @@ def _repo() -> Iterator[Repo]:
         with Repo(".", _wait_for_lock=True) as repo:
             yield repo
     except DvcException as error:
-        raise WorkspaceError(f"expected a DVC workspace in {Path.cwd()}, found: {error}") from error
+        raise WorkspaceError(
+            f"expected that DVC can work in {Path.cwd()}, found: {error}"
+        ) from error

@@ -1,10 +1,11 @@
 """Whether there is a workspace here, and that one run at a time uses it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from ruamel.yaml import YAML, YAMLError
 
 from pipeline.artifacts import paths
 from pipeline.errors import WorkspaceError
@@ -28,6 +29,26 @@ def check() -> None:
         )
     if not Path(".dvc").is_dir():
         raise WorkspaceError(f"expected a DVC repository in {here}, found none. Run `dvc init`.")
+
+
+def check_sections(sections: Iterable[str]) -> None:
+    """Make sure that params.yaml spells out every section that a stage depends on.
+
+    A section that is left out has its defaults for us, but DVC would stop halfway.
+
+    Raises:
+        WorkspaceError: sections are missing, or dvc.yaml cannot be read.
+    """
+    try:
+        stages = YAML(typ="safe", pure=True).load(paths.DVC_YAML.read_text(encoding="utf-8"))
+        needed = {name for stage in stages["stages"].values() for name in stage.get("params", ())}
+    except (OSError, ValueError, YAMLError, LookupError, TypeError, AttributeError) as error:
+        raise WorkspaceError(f"expected stages in {paths.DVC_YAML}, found: {error}") from None
+    if missing := sorted(needed - set(sections)):
+        raise WorkspaceError(
+            f"expected {', '.join(missing)} in {paths.PARAMS}, found none: DVC needs every section "
+            "that a stage depends on"
+        )
 
 
 @contextmanager

@@ -76,6 +76,7 @@ def _run(options: argparse.Namespace) -> int:
     with workspace.exclusive():
         edited = edit.plan(changes)
         registry.check(edited.config.dataset)
+        workspace.check_sections(edited.sections)
         edited.write()
         for line in edited.diff():
             print(line)

@@ -40,6 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["--dataset", "hpo_eyes"], "Did you mean 'hpo_eye'?"),
         (["--set", "train.member=3"], "train.member: unknown parameter. Known here: batch_size"),
+        (["--set", "train.epoch=3"], "Did you mean 'epochs'?"),
         (["--set", "trian.members=3"], "trian: unknown parameter"),
         (["--set", "train.members=0"], "train.members: Input should be greater than or equal to 1"),
         (["--set", "train.members=many"], "found 'many'"),
@@ -53,6 +54,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ["--set", "train.members=1", "--set", "train.weighting.uncertainty=epistemic"],
             "members must be at least 2, found 1",
         ),
+        (["--set", "train.learning_rate=0.5"], "must lie in tune.search.learning_rate, found 0.5"),
+        (["--set", "train.weighting.variant=none"], "must lie in tune.search.variant"),
         (["--set", "tune.members=1"], "members must be at least 2, found 1"),
         (["--set", "train.members=1"], "so train.members must be at least 2, found 1"),
     ],
@@ -112,6 +115,13 @@ def test_unreadable_parameters_are_one_message(
     assert content is None or path.read_bytes() == content
 
 
+def test_missing_section_is_refused_before_anything_runs(capsys: pytest.CaptureFixture[str]):
+    Path("dvc.yaml").write_text("stages:\n  a:\n    params: [seed, evaluate, train]\n")
+    assert cli.main(["run", "--set", "seed=1"]) == 2
+    assert "expected evaluate in params.yaml, found none" in capsys.readouterr().err
+    assert Path("params.yaml").read_text() == PARAMS
+
+
 def test_read_only_parameters_stay_as_they_are(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everything
     with pytest.raises(WorkspaceError, match=r"expected a writable file params\.yaml"):
@@ -155,10 +165,10 @@ def test_edit_keeps_comments_and_changes_only_what_was_asked():
     edited = edit.plan([edit.assignment("train.learning_rate=1e-2"), edit.assignment("seed=3")])
     assert Path("params.yaml").read_text() == PARAMS
     edited.write()
-    assert Path("params.yaml").read_text() == PARAMS.replace("0.001 ", "0.01  ").replace(
+    assert Path("params.yaml").read_text() == PARAMS.replace("0.001 ", "0.003  ").replace(
         "seed: 0 ", "seed: 3 "
     )
-    assert load().train.learning_rate == 0.01
+    assert load().train.learning_rate == 0.003
 
 
 def test_diff_shows_old_and_new():

@@ -56,10 +56,10 @@ def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit
         _put(values, "profile", name)
         config = parse(_plain(values), source)
     elif not changes:
-        return Edit(path, before, before, config)
+        return Edit(path, before, before, config, frozenset(values))
     after = io.StringIO()
     yaml.dump(values, after)
-    return Edit(path, before, after.getvalue(), config)
+    return Edit(path, before, after.getvalue(), config, frozenset(values))
 
 
 class Edit:
@@ -67,13 +67,17 @@ class Edit:
 
     Attributes:
         config: the parameters as they will be.
+        sections: what stands at the top of the file.
     """
 
-    def __init__(self, path: Path, before: str, after: str, config: Config):
+    def __init__(
+        self, path: Path, before: str, after: str, config: Config, sections: frozenset[str]
+    ):
         self._path = path
         self._before = before
         self._after = after
         self.config = config
+        self.sections = sections
 
     def diff(self) -> list[str]:
         """What changes, as lines of a unified diff; empty if nothing does."""

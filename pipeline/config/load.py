@@ -1,5 +1,6 @@
 """Reading params.yaml."""
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -87,4 +88,5 @@ def _known(location: tuple[Any, ...]) -> str:
         if not hasattr(model, "model_fields"):
             return ""
     names = sorted(field.alias or name for name, field in model.model_fields.items())
-    return "Known here: " + ", ".join(names)
+    close = difflib.get_close_matches(str(location[-1]), names, n=1)
+    return "Known here: " + ", ".join(names) + (f". Did you mean {close[0]!r}?" if close else "")

@@ -18,7 +18,7 @@ Uncertainty = Literal[
     "epistemic_kl",
     "gaussian_margin",
 ]
-# These compare members with each other: one member has nothing to compare (METHOD section 5).
+# These compare members with each other: one has nothing to compare (docs/method.md, section 5).
 NEEDS_TWO_MEMBERS = frozenset(
     {"mutual_information", "epistemic", "epistemic_kl", "gaussian_margin"}
 )
@@ -61,7 +61,7 @@ class Validate(Section):
 
 
 class Weighting(Section):
-    """The weighted loss, METHOD sections 4 to 6."""
+    """The weighted loss, docs/method.md, sections 4 to 6."""
 
     variant: Variant = "paper"
     floor: NotNegative = 1.0
@@ -160,6 +160,26 @@ class Config(Section):
     tune: Tune = Tune()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
+
+    @model_validator(mode="after")
+    def _start_the_study_inside_its_space(self) -> "Config":
+        """Else a value that somebody set would silently give way to one that the study draws."""
+        if not self.tune.trials:
+            return self
+        starts = {"learning_rate": self.train.learning_rate}
+        starts |= {f"weighting.{k}": v for k, v in self.train.weighting if k != "kind"}
+        for name, value in starts.items():
+            space = getattr(self.tune.search, name.removeprefix("weighting."))
+            inside = (
+                space.low <= value <= space.high if isinstance(space, Interval) else value in space
+            )
+            if not inside:
+                raise ValueError(
+                    f"train.{name} is where the study starts, so it must lie in tune.search."
+                    f"{name.removeprefix('weighting.')}, found {value!r}. Widen the search, or set "
+                    "tune.trials to 0 to train with this very value"
+                )
+        return self
 
     @model_validator(mode="after")
     def _train_what_the_study_may_choose(self) -> "Config":

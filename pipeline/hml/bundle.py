@@ -24,12 +24,14 @@ from pipeline.hml.preprocessing import Standardizer
 SCHEMA = 1
 
 
-def save_bundle(path: str | Path, ensemble: Ensemble, *, config: Any, card: str) -> None:
+def save_bundle(
+    path: str | Path, ensemble: Ensemble, *, config: Any = None, card: str = ""
+) -> None:
     """Write an ensemble into a folder, which is created; files of an older bundle are replaced.
 
     Args:
         path: the folder.
-        ensemble: what to store.
+        ensemble: what to store, such as a fitted classifier's `ensemble_`.
         config: how it was made, as JSON can hold it.
         card: the model card, Markdown.
     """

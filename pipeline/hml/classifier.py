@@ -51,7 +51,7 @@ class RareNodeClassifier(BaseEstimator):
         batch_size: int = 64,
         epochs: int = 20,
         learning_rate: float = 2e-3,
-        weight_decay: float = 1e-5,
+        weight_decay: float = 1e-4,
         rule: Literal["half", "prior_matched"] = "prior_matched",
         held_out_share: float = 0.2,
         random_state: int = 0,
@@ -84,8 +84,15 @@ class RareNodeClassifier(BaseEstimator):
         Raises:
             ValueError: shapes, values or parameters do not fit.
         """
+        given: Any = self.hierarchy
+        if not (given is None or isinstance(given, Hierarchy)):
+            raise ValueError(
+                "hierarchy must be a Hierarchy (see Hierarchy.from_edges) or None. "
+                f"Got {type(given).__name__}"
+            )
         features = _features(X)
         labels = _labels(Y)
+        self._check_column_names(Y)
         if labels.shape[0] != len(features):
             raise ValueError(
                 f"X and Y must have as many rows. Got {len(features)} and {labels.shape[0]}"
@@ -121,6 +128,17 @@ class RareNodeClassifier(BaseEstimator):
         """Decisions (example, node), zeros and ones, closed upward."""
         p = self.predict_proba(X)
         return self.ensemble_.decide(p, self.rule).astype(np.int64)
+
+    def _check_column_names(self, Y: Any) -> None:
+        """Names of a table's columns, if it has any, have to be the nodes in node order."""
+        columns: list[Any] = list(getattr(Y, "columns", ()))
+        if self.hierarchy is None or not any(isinstance(name, str) for name in columns):
+            return
+        if columns != list(self.hierarchy.nodes):
+            raise ValueError(
+                "Y must have the nodes as columns, in node order: Y[list(hierarchy.nodes)]. "
+                f"Got {', '.join(map(repr, columns[:5]))}{', …' if len(columns) > 5 else ''}"
+            )
 
     def _settings(self) -> Settings:
         return Settings(

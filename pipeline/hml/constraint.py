@@ -18,7 +18,7 @@ Scores = TypeVar("Scores", np.ndarray, torch.Tensor)
 
 
 def coherent(p: Scores, hierarchy: Hierarchy) -> Scores:
-    """The maximum over each node and its descendants (METHOD section 2).
+    """The maximum over each node and its descendants (docs/method.md, section 2).
 
     Coherent, idempotent, and never below `p`. The subgradient goes to one arg-max: the node itself
     if it is one, else the first in node order. The maximum commutes with the sigmoid, so logits may
@@ -40,7 +40,7 @@ def coherent(p: Scores, hierarchy: Hierarchy) -> Scores:
 
 
 def constrained_probability(p: Scores, y: Any, hierarchy: Hierarchy) -> Scores:
-    """The probability that the constraint loss judges at each entry (METHOD section 3).
+    """The probability that the constraint loss judges at each entry (docs/method.md, section 3).
 
     Where y = 1, the maximum of p over the node's *positive* descendants (itself included); where
     y = 0, over all of its descendants.

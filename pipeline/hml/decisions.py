@@ -1,4 +1,4 @@
-"""From probabilities to decisions, by declared rules (METHOD section 8).
+"""From probabilities to decisions, by declared rules (docs/method.md, section 8).
 
 A rule is a cut per node: a node is predicted where its probability reaches the cut. Decisions are
 then closed upward. No rule sees a test label, nor the other test examples.

@@ -18,7 +18,7 @@ from pipeline.hml.training import TrainingError, member_logits
 _WORK = 16_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ensemble:
     """Networks, what their features went through, and the cuts of the decision rules.
 
@@ -35,6 +35,9 @@ class Ensemble:
     networks: Networks
     share: np.ndarray
     cuts: dict[str, np.ndarray]
+
+    def __repr__(self) -> str:
+        return f"Ensemble({self.networks.members} members, {self.hierarchy}, rules {[*self.cuts]})"
 
     def member_probability(
         self, features: Float[np.ndarray, "example feature"]

@@ -19,7 +19,7 @@ class Hierarchy:
     """A DAG of named nodes. Several roots and several parents are allowed, cycles are not.
 
     Nodes are ordered by depth, ties by name; depth is the length of the *longest* path from a root,
-    so node order is topological (METHOD section 1).
+    so node order is topological (docs/method.md, section 1).
 
     Attributes:
         nodes: names in node order.

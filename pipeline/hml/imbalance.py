@@ -1,4 +1,4 @@
-"""Imbalance weights: how much rarer than the others a node is (METHOD section 4).
+"""Imbalance weights: how much rarer than the others a node is (docs/method.md, section 4).
 
 Xu, Gillis, Sharma, Misiuk, Brown, Trappenberg, "Improving Detection of Rare Nodes in Hierarchical
 Multi-Label Learning", TMLR 2026, arXiv 2602.08986. The paper's formula and its released code are

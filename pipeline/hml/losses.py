@@ -1,4 +1,4 @@
-"""The weighted loss, the heart of the product (METHOD sections 3 and 6)."""
+"""The weighted loss, the heart of the product (docs/method.md, section 3 and 6)."""
 
 from typing import Any, Literal, get_args
 
@@ -32,9 +32,9 @@ def weighted_loss(
 
         loss = sum over members of R( focal * w * bce ),   focal = floor + uncertainty ** power
 
-    bce is the binary cross-entropy of the constrained probability (METHOD section 3), computed on
-    logits, where a wrong logit of any size keeps its gradient. w is the node's positive weight
-    where y = 1, its negative weight where y = 0. The uncertainty (section 5) comes from the
+    bce is the binary cross-entropy of the constrained probability (docs/method.md, section 3),
+    computed on logits, where a wrong logit of any size keeps its gradient. w is the node's positive
+    weight where y = 1, its negative weight where y = 0. The uncertainty (section 5) comes from the
     unconstrained probabilities, and no gradient flows through it. R is the sum, or the mean, over
     the entries that a member learns from, so a member's gradient does not depend on how many
     members there are.

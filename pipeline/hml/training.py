@@ -52,7 +52,19 @@ class Objective:
 
 @dataclass(frozen=True)
 class Settings:
-    """The ensemble and its optimiser (Adam with a coupled L2 penalty)."""
+    """The ensemble and its optimiser (Adam with a coupled L2 penalty).
+
+    Attributes:
+        members: how many networks.
+        hidden: units of each hidden layer.
+        layers: linear layers, the output layer included.
+        dropout: the share of hidden units that a training step leaves out, in [0, 1).
+        batch_size: examples of a step.
+        epochs: passes over the examples.
+        learning_rate: Adam's.
+        weight_decay: factor of the L2 penalty.
+        objective: what is minimised.
+    """
 
     members: int = 5
     hidden: int = 256
@@ -61,7 +73,7 @@ class Settings:
     batch_size: int = 64
     epochs: int = 20
     learning_rate: float = 2e-3
-    weight_decay: float = 1e-5
+    weight_decay: float = 1e-4
     objective: Objective = field(default_factory=Objective)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""How uncertain an ensemble is about each node, from its members (METHOD section 5)."""
+"""How uncertain an ensemble is about each node, from its members (docs/method.md, section 5)."""
 
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, get_args

@@ -100,10 +100,15 @@ class Comparison:
         return [(None, "macro_ap"), *((rule, name) for rule in self.rules for name in OF_A_BIN)]
 
     def slices(self, by: str) -> list[tuple[Any, int, list[tuple[str, list[Cell]]]]]:
-        """Bin, number of nodes, and every method with a cell for each of `slice_columns`."""
+        """Bin, number of nodes, and every method with a cell for each of `slice_columns`.
+
+        A bin without nodes has nothing to show and is left out.
+        """
         name = bin_name(by)
         found = []
         for part in self.results[self.ours][f"by_{by}"]:
+            if not part["nodes"]:
+                continue
             key = part[name]
             table = {}
             for method in self.methods:

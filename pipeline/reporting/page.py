@@ -160,6 +160,9 @@ def _node_methods(per_node: pd.DataFrame, compare: Comparison) -> list[str]:
 
 
 def _node_rows(per_node: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rarest first: they are what the page is about."""
+    if "support" in per_node:
+        per_node = per_node.sort_values("support", kind="stable")
     table = per_node.astype(object).where(per_node.notna(), None)
     return table.to_dict("records")  # type: ignore[return-value]
 

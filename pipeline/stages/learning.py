@@ -12,7 +12,7 @@ from pipeline.errors import ArtifactError, DatasetError
 from pipeline.hml import Hierarchy, Objective, Settings
 
 Method = Literal["weighted", "bce", "mcloss"]
-# The product's method first, then the baselines that are trained (METHOD section 7).
+# The product's method first, then the baselines that are trained (docs/method.md, section 7).
 METHODS: tuple[Method, ...] = ("weighted", "bce", "mcloss")
 TUNING_SCHEMA = 1
 

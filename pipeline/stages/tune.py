@@ -160,20 +160,11 @@ def _suggest(method: Method, trial: optuna.Trial, search: Search) -> dict[str, A
 
 
 def _starting_point(method: Method, config: Config) -> dict[str, Any]:
-    """The values of params.yaml, as far as the search space holds them."""
+    """The values of params.yaml, which lie in the search space."""
     values = {"learning_rate": config.train.learning_rate}
     if method == "weighted":
-        values |= config.train.weighting.model_dump()
-    space = dict(config.tune.search)
-    inside: dict[str, Any] = {}
-    for name, value in values.items():
-        limits = space.get(name)
-        if isinstance(limits, Interval):
-            if limits.low <= value <= limits.high:
-                inside[name] = value
-        elif limits is not None and value in limits:
-            inside[name] = value
-    return inside
+        values |= config.train.weighting.model_dump(exclude={"kind"})
+    return values
 
 
 def _best(method: Method, finished: list[FrozenTrial], config: Config) -> dict[str, Any]:

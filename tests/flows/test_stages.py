@@ -27,7 +27,7 @@ def test_plan_follows_the_graph_of_dvc_and_puts_upstream_first(workspace: Path):
 
 def test_folder_without_dvc_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WorkspaceError, match=r"expected a DVC workspace in"):
+    with pytest.raises(WorkspaceError, match=r"expected that DVC can work in"):
         stages.plan()
 
 

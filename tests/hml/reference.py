@@ -1,8 +1,8 @@
-"""The method once more: dense, float64, slow and obvious, written from METHOD.md alone.
+"""The formulas of docs/method.md once more: dense, float64, slow and obvious.
 
 Nothing here knows the implementation, and nothing here is fast: reachability is a node x node
 matrix, and members, pairs of members, examples and nodes are looped over. Gradients come from
-torch's autograd through one `gather` of the arg-max that METHOD section 2 names.
+torch's autograd through one `gather` of the arg-max that docs/method.md, section 2 names.
 """
 
 from collections.abc import Sequence

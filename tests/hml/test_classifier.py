@@ -257,3 +257,27 @@ class TestWrongInputIsRefused:
     def test_another_number_of_features_than_in_training(self, fitted: RareNodeClassifier):
         with pytest.raises(ValueError, match=r"6[\s\S]*5|5[\s\S]*6"):
             fitted.predict_proba(X[:, :5])
+
+
+class Table(np.ndarray):
+    """An array with column names, as a data frame has them."""
+
+    columns: tuple[str, ...]
+
+
+def test_columns_in_another_order_than_the_nodes_are_refused():
+    hierarchy = Hierarchy.from_edges([("b", "a"), ("c", "a")])
+    labels = np.array([[1, 1, 0], [1, 0, 1]] * 4)
+    table = labels.view(Table)
+    table.columns = ("c", "b", "a")
+    model = RareNodeClassifier(hierarchy, members=1, epochs=1)
+    with pytest.raises(ValueError, match=r"node order.*Got 'c', 'b', 'a'"):
+        model.fit(np.eye(8, dtype=np.float32), table)
+    table.columns = hierarchy.nodes
+    model.fit(np.eye(8, dtype=np.float32), table)
+
+
+def test_hierarchy_of_another_type_is_refused(as_users_call_it: None):
+    model = RareNodeClassifier([("b", "a")])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="hierarchy must be a Hierarchy"):
+        model.fit(np.eye(4, dtype=np.float32), np.ones((4, 2)))

@@ -1,4 +1,4 @@
-"""Coherent output and constrained probability (METHOD sections 2 and 3), in value and gradient."""
+"""The constraint against the reference, in value and gradient (docs/method.md, 2 and 3)."""
 
 import numpy as np
 import pytest

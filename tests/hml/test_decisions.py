@@ -1,4 +1,4 @@
-"""Decision rules (METHOD section 8)."""
+"""Decision rules (docs/method.md, section 8)."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Imbalance weights (METHOD section 4) against the formula, node by node."""
+"""Imbalance weights (docs/method.md, section 4) against the formula, node by node."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The weighted loss (METHOD sections 3 and 6) against loops over members, examples and nodes."""
+"""The weighted loss against the reference, in value and gradient (docs/method.md, 6)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Uncertainty modes (METHOD section 5): one contract that every mode passes, then each value."""
+"""Every uncertainty mode against the reference (docs/method.md, section 5)."""
 
 import numpy as np
 import pytest

@@ -278,7 +278,7 @@ def test_zero_trials_keep_the_values_of_train(monkeypatch: pytest.MonkeyPatch):
 def test_a_study_whose_trials_all_diverge_names_the_parameter_and_writes_nothing():
     hopeless = {"learning_rate": {"low": 1e30, "high": 1e31}}
     with pytest.raises(ConfigError, match=r"(?s)trial of weighted.*3.*tune\.search\.learning_rate"):
-        tuned(small_config(tune={"search": hopeless}))
+        tuned(small_config(tune={"search": hopeless}, train={"learning_rate": 1e30}))
     assert not paths.TUNING.exists()
 
 

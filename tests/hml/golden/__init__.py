@@ -33,6 +33,7 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 16,
     "epochs": 6,
     "learning_rate": 1e-2,
+    "weight_decay": 1e-5,
 }
 
 
