@@ -162,10 +162,10 @@ def test_help_and_refusals_do_not_wait_for_prefect():
 
 
 def test_edit_keeps_comments_and_changes_only_what_was_asked():
-    edited = edit.plan([edit.assignment("train.learning_rate=1e-2"), edit.assignment("seed=3")])
+    edited = edit.plan([edit.assignment("train.learning_rate=3e-3"), edit.assignment("seed=3")])
     assert Path("params.yaml").read_text() == PARAMS
     edited.write()
-    assert Path("params.yaml").read_text() == PARAMS.replace("0.001 ", "0.003  ").replace(
+    assert Path("params.yaml").read_text() == PARAMS.replace("0.001 ", "0.003 ").replace(
         "seed: 0 ", "seed: 3 "
     )
     assert load().train.learning_rate == 0.003
