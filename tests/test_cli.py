@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import __main__, cli
-from pipeline.config import edit, load, profiles
+from pipeline.config import Config, edit, load
 from pipeline.errors import ConfigError, WorkspaceError
 
 PARAMS = """\
@@ -39,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "message"),
     [
         (["--dataset", "hpo_eyes"], "Did you mean 'hpo_eye'?"),
-        (["--set", "train.member=3"], "train.member: unknown parameter. Known here: batch_size"),
+        (["--set", "train.member=3"], "train.member: unknown parameter. Known here: baselines"),
         (["--set", "train.epoch=3"], "Did you mean 'epochs'?"),
         (["--set", "trian.members=3"], "trian: unknown parameter"),
         (["--set", "train.members=0"], "train.members: Input should be greater than or equal to 1"),
@@ -132,7 +133,7 @@ def test_read_only_parameters_stay_as_they_are(monkeypatch: pytest.MonkeyPatch):
 def test_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]):
     Path("data").write_text("in the way")
     assert __main__.main(["fetch"]) == 2
-    assert "expected a writable folder data/raw/hpo_eye, found: " in capsys.readouterr().err
+    assert "data/raw, found: Not a directory" in capsys.readouterr().err
 
 
 def test_second_run_in_the_same_workspace_is_refused(capsys: pytest.CaptureFixture[str]):
@@ -143,11 +144,11 @@ def test_second_run_in_the_same_workspace_is_refused(capsys: pytest.CaptureFixtu
     assert "expected no other run in" in capsys.readouterr().err
 
 
-def test_unwritten_profile_is_refused_by_name(capsys: pytest.CaptureFixture[str]):
+def test_unknown_profile_is_refused_by_name(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stop:
-        cli.main(["run", "--profile", "published"])
+        cli.main(["run", "--profile", "nightly"])
     assert stop.value.code == 2
-    assert "invalid choice: 'published'" in capsys.readouterr().err
+    assert "invalid choice: 'nightly'" in capsys.readouterr().err
 
 
 def test_help_and_refusals_do_not_wait_for_prefect():
@@ -188,14 +189,88 @@ def test_list_is_read_as_yaml():
 
 
 def test_profile_is_a_table_of_values_and_back():
-    edit.plan([("profile", "full"), *profiles.PROFILES["full"].items()]).write()
+    edit.plan([("profile", "full")]).write()
     config = load()
     assert config.profile == "full"
     assert (config.train.members, config.train.epochs) == (10, 60)
     assert (config.tune.trials, config.evaluate.bootstrap) == (30, 1000)
-    edit.plan([("profile", "quick"), *profiles.PROFILES["quick"].items()]).write()
+    edit.plan([("profile", "quick")]).write()
     assert load().profile == "quick"
     assert load().train.members == 5
+
+
+def test_published_profile_takes_the_settings_of_the_data_set():
+    edit.plan([("dataset", "spo_FUN"), ("profile", "published")]).write()
+    config = load()
+    assert (config.dataset, config.profile) == ("spo_FUN", "published")
+    assert (config.train.learning_rate, config.train.hidden, config.train.epochs) == (
+        1e-4,
+        250,
+        115,
+    )
+    assert (config.train.batch_size, config.train.layers, config.train.dropout) == (4, 3, 0.7)
+    assert config.train.weight_decay == 1e-5
+    assert (config.train.reduction, config.train.weighting.reduction) == ("mean", "sum")
+    assert config.train.weighting.variant == "released"
+    assert (config.tune.trials, config.train.held_out_cuts) == (0, False)
+    assert (config.prepare.min_support, config.prepare.missing) == (0, "split_mean")
+    assert set(config.train.baselines) == {"mcloss_1", "mcloss", "weighted/paper"}
+
+
+def test_published_profile_leaves_the_members_to_the_user():
+    edit.plan([("dataset", "enron"), ("profile", "published"), ("train.members", 1)]).write()
+    assert (load().profile, load().train.members) == ("published", 1)
+    edit.plan([("train.epochs", 7)]).write()
+    assert load().profile == "custom"
+
+
+def test_published_settings_are_those_of_one_data_set():
+    edit.plan([("dataset", "spo_FUN"), ("profile", "published")]).write()
+    edit.plan([("dataset", "derisi_FUN")]).write()
+    assert load().profile == "custom"
+    edit.plan([("profile", "published")]).write()
+    assert (load().profile, load().train.epochs) == ("published", 67)
+
+
+def test_published_profile_of_an_unpublished_data_set_is_refused(
+    capsys: pytest.CaptureFixture[str],
+):
+    assert cli.main(["run", "--profile", "published"]) == 2
+    message = "expected a data set with published settings (one of cellcycle_FUN, "
+    assert message in capsys.readouterr().err
+    assert Path("params.yaml").read_text() == PARAMS
+
+
+def test_leaving_the_published_profile_takes_its_values_along():
+    edit.plan([("train.learning_rate", 0.002), ("evaluate.bootstrap", 300)]).write()
+    edit.plan([("dataset", "spo_FUN"), ("profile", "published")]).write()
+    edit.plan([("dataset", "hpo_eye"), ("profile", "quick")]).write()
+    assert load() == Config()
+
+
+def test_what_was_set_by_hand_survives_the_other_profiles():
+    edit.plan([("train.hidden", 300), ("profile", "full"), ("profile", "quick")]).write()
+    assert (load().profile, load().train.hidden) == ("quick", 300)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"train.baselines": ["mcloss_1"]},
+            "compared without tuning, so tune.trials must be 0",
+        ),
+        (
+            {"train.baselines": ["weighted/paper"], "tune.trials": 0},
+            "must not repeat weighting.variant",
+        ),
+        ({"train.baselines": ["bce", "bce"]}, "must name each once, found ['bce'] again"),
+        ({"train.baselines": ["focal"]}, "found 'focal'"),
+    ],
+)
+def test_baselines_that_make_no_comparison_are_refused(changes: dict, message: str):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        edit.plan(changes.items())
 
 
 def test_budget_that_is_no_profile_is_called_custom():

@@ -22,6 +22,7 @@ BASELINES = Path("models/baselines")  # one bundle per baseline
 COST = Path("reports/cost.json")
 MANIFEST = Path("reports/manifest.json")
 STATE = Path(".rarenode")  # studies and other things that outlive a stage
+DOWNLOADS = STATE / "downloads"  # raw files by sha256: DVC empties data/raw before it fetches
 
 
 def raw(dataset: str) -> Path:

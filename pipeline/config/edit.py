@@ -38,7 +38,7 @@ def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit
     """Work out and check what params.yaml becomes; nothing is written yet.
 
     Args:
-        changes: dotted keys and values, later ones win.
+        changes: dotted keys and values, later ones win; the key `profile` brings its values along.
         path: the parameter file.
 
     Raises:
@@ -48,7 +48,8 @@ def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit
     yaml = _yaml()
     before, values = read(path, yaml)
     for key, value in changes:
-        _put(values, key, value)
+        for parameter, wanted in _expanded(key, value, values):
+            _put(values, parameter, wanted)
     source = f"{path} with the changes asked for" if changes else str(path)
     config = parse(_plain(values), source)
     # A budget must not keep another one's name, whoever changed it.
@@ -60,6 +61,16 @@ def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit
     after = io.StringIO()
     yaml.dump(values, after)
     return Edit(path, before, after.getvalue(), config, frozenset(values))
+
+
+def _expanded(key: str, value: Any, values: Any) -> list[tuple[str, Any]]:
+    """A profile as the parameters it sets; anything else as it is."""
+    if key != "profile":
+        return [(key, value)]
+    # The profile that is left takes its own values along; what the user set is not its to reset.
+    left = {} if values.get("profile") == value else profiles.defaults(values.get("profile"))
+    dataset = values.get("dataset") or Config().dataset
+    return [("profile", value), *(left | profiles.values(value, dataset)).items()]
 
 
 class Edit:

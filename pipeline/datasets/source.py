@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.datasets import verified
+from pipeline.datasets.verified import RawFile
+from pipeline.errors import DatasetError
+
 if TYPE_CHECKING:  # the registry imports this module for the command line, which must start at once
     import numpy as np
     import pandas as pd
@@ -24,7 +28,8 @@ class RawDataset:
         attributes: one row per example, in whatever columns the source's `features` understands.
         info: `source`, `version`, `notice` (what the licence asks to show) and `notes` (a list).
         unscored: nodes that no metric counts, such as an artificial root.
-        splits: `train`, `valid` or `test` per example where the source gives them, else None.
+        splits: `train`, `valid` or `test` per example where the source gives them, else None. Where
+            none is `valid`, a share of the training groups will be.
     """
 
     ids: tuple[str, ...]
@@ -42,12 +47,43 @@ class Source(ABC):
     """Where a data set comes from. Splitting, pruning and writing are the stage `prepare`'s."""
 
     @abstractmethod
-    def fetch(self, folder: Path) -> None:
-        """Put the raw files into `folder`, verified; files that are right already stay.
+    def files(self) -> tuple[RawFile, ...]:
+        """The raw files; cheap, and the same wherever they are fetched from."""
+
+    @abstractmethod
+    def origin(self) -> str | Path:
+        """The folder or http(s) URL that the files come from unless the user has another one.
+
+        Raises:
+            DatasetError: there is none here, and how to get it.
+        """
+
+    def about(self) -> str:
+        """What the data set is, in a few words."""
+        return ""
+
+    def unavailable(self) -> str | None:
+        """Why the files cannot be completed by anybody, None if they can."""
+        return None
+
+    def fetch(self, folder: Path, origin: str | Path | None = None) -> None:
+        """Put the raw files into `folder`, verified; if all are right already, nothing is touched.
+
+        Args:
+            folder: stays as it was if anything fails.
+            origin: a folder or an http(s) URL instead of `self.origin()`. What comes from such a
+                folder is kept for later; what is wrong in it is refused even if it is not needed.
 
         Raises:
             DatasetError: a file cannot be had or is not the expected one.
+            WorkspaceError: the folder cannot be written.
         """
+        if (reason := self.unavailable()) is not None:
+            raise DatasetError(reason)
+        if origin is not None:
+            verified.fetch(self.files(), origin, folder, chosen=True)
+        else:  # not called here: who has the files need not have what the origin takes
+            verified.fetch(self.files(), self.origin, folder)
 
     @abstractmethod
     def read(self, folder: Path) -> RawDataset:

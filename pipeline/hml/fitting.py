@@ -19,12 +19,14 @@ def fit_ensemble(
     hierarchy: Hierarchy,
     settings: Settings,
     *,
-    held_out: Bool[np.ndarray, " example"],
+    held_out: Bool[np.ndarray, " example"] | None,
     seed: int,
     scored: np.ndarray | None = None,
     on_epoch: Callable[[str], EpochEnd] | None = None,
 ) -> Ensemble:
     """Train twice: without the held-out examples to place the cuts, then on all of them.
+
+    Without held-out examples it trains once and knows only the rule that needs none, `half`.
 
     Scores of examples that an ensemble learnt from are too extreme to place a cut by. So a first
     ensemble with the same settings leaves the held-out examples out and scores them; the cuts found
@@ -35,7 +37,7 @@ def fit_ensemble(
         labels: (example, node) boolean CSR; most specific nodes suffice.
         hierarchy: of these nodes.
         settings: of both ensembles.
-        held_out: (example,) which examples place the cuts.
+        held_out: (example,) which examples place the cuts; None places none.
         seed: see `train`.
         scored: (node,) bool, the nodes that enter the loss.
         on_epoch: given "cuts" or "final", returns the callback of that training.
@@ -43,13 +45,13 @@ def fit_ensemble(
     Raises:
         ValueError: no example is held out, or all are; or `train` refuses its input.
     """
-    if not 0 < held_out.sum() < len(held_out):
+    if held_out is not None and not 0 < held_out.sum() < len(held_out):
         raise ValueError(
             "held_out must leave out some examples and keep some. "
             f"Got {int(held_out.sum())} of {len(held_out)}"
         )
     rows = sparse.csr_array(labels).astype(np.bool_)
-    share = hierarchy.support(rows) / len(held_out)
+    share = hierarchy.support(rows) / len(features)
 
     def fitted(chosen: np.ndarray | slice, part: str, cuts: dict[str, np.ndarray]) -> Ensemble:
         block = np.asarray(features[chosen])
@@ -65,10 +67,9 @@ def fit_ensemble(
         )
         return Ensemble(hierarchy, preprocessing, networks, share, cuts)
 
-    first = fitted(np.flatnonzero(~held_out), "cuts", {})
-    held_out_scores = first.predict_proba(features[np.flatnonzero(held_out)])
-    cuts = {
-        "half": half_cuts(len(hierarchy)),
-        "prior_matched": prior_matched_cuts(held_out_scores, share),
-    }
+    cuts = {"half": half_cuts(len(hierarchy))}
+    if held_out is not None:
+        first = fitted(np.flatnonzero(~held_out), "cuts", {})
+        held_out_scores = first.predict_proba(features[np.flatnonzero(held_out)])
+        cuts["prior_matched"] = prior_matched_cuts(held_out_scores, share)
     return fitted(slice(None), "final", cuts)

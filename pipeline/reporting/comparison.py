@@ -37,9 +37,7 @@ class Comparison:
         self.metrics = metrics
         self.ours: str = metrics["method"]
         others: dict[str, Any] = metrics["baselines"]
-        # The nearest relative first: mcloss is the ensemble without its weights.
-        near = [name for name in findings.LEARNT if name in others]
-        named = [*near, *(name for name in others if name not in near)]
+        named = [*findings.learnt(metrics), *(name for name in others if name == "prior")]
         self.methods = style.in_order([self.ours, *named])
         self.results = {
             name: metrics["test"] if name == self.ours else others[name]["test"]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pipeline.reporting import numbers
 
 Verdict = Literal["higher", "lower", "open"]
-LEARNT = ("mcloss", "bce")  # the baselines that a headline has to answer to
+_NEAREST = ("mcloss", "bce")  # `mcloss` is the ensemble without its weights
 
 _NAMES = {
     "micro_ap": "micro AP",
@@ -31,6 +31,14 @@ def metric_name(key: str) -> str:
             words.append(detail.replace("_", " "))
     name = _NAMES.get(metric, metric.replace("_", " "))
     return f"{name} ({', '.join(words)})" if words else name
+
+
+def learnt(metrics: dict[str, Any]) -> list[str]:
+    """The baselines that a headline has to answer to, the nearest relative first."""
+    others = [name for name in metrics["baselines"] if name != "prior"]
+    return sorted(
+        others, key=lambda name: _NEAREST.index(name) if name in _NEAREST else len(_NEAREST)
+    )
 
 
 def verdict(difference: dict[str, Any]) -> Verdict:
@@ -63,21 +71,21 @@ def sentences(metrics: dict[str, Any]) -> list[str]:
 def _difference_keys(metrics: dict[str, Any]) -> list[str]:
     """In the order of the file, so the rarest bin comes first; the bin "0" has nothing to learn."""
     found: dict[str, None] = {}
-    for name in LEARNT:
-        found.update(dict.fromkeys(metrics["baselines"].get(name, {}).get("difference", {})))
+    for name in learnt(metrics):
+        found.update(dict.fromkeys(metrics["baselines"][name].get("difference", {})))
     return [key for key in found if not key.endswith("rarity=0")]
 
 
 def _comparison(metrics: dict[str, Any], key: str) -> str:
     groups: dict[Verdict | None, list[str]] = {}
-    for name in LEARNT:
-        if name not in metrics["baselines"]:
-            continue
+    for name in learnt(metrics):
         baseline = metrics["baselines"][name]
         difference = baseline.get("difference", {}).get(key)
         text = name
         if baseline.get("members") != metrics.get("members"):
-            text += f" with {baseline.get('members')} members instead of {metrics.get('members')}"
+            count = baseline.get("members")
+            plural = "" if count == 1 else "s"
+            text += f" with {count} member{plural} instead of {metrics.get('members')}"
         if difference is not None:
             size = numbers.signed(difference["mean"])
             text += f" ({size} {numbers.interval(difference['ci95'], sign=True)})"

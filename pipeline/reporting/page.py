@@ -154,9 +154,10 @@ def _slices(compare: Comparison, keys: dict[str, str], by: str, axis: str) -> li
 def _node_methods(per_node: pd.DataFrame, compare: Comparison) -> list[str]:
     """The methods with an average precision of each node, in the page's order."""
     found = [str(c).removeprefix("ap_") for c in per_node if str(c).startswith("ap_")]
-    # A column leaves out the variant that a method's name carries behind a slash.
-    known = [name.partition("/")[0] for name in compare.methods]
-    return sorted(found, key=lambda name: known.index(name) if name in known else len(known))
+    # A column leaves out the variant that the ensemble's name carries behind a slash.
+    places = {compare.ours.partition("/")[0]: 0}
+    places |= {name: place for place, name in enumerate(compare.methods)}
+    return sorted(found, key=lambda name: places.get(name, len(places)))
 
 
 def _node_rows(per_node: pd.DataFrame) -> list[dict[str, Any]]:

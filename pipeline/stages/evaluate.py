@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,11 @@ from pipeline import progress
 from pipeline.artifacts import files, paths
 from pipeline.config import Config
 from pipeline.errors import ArtifactError
-from pipeline.hml import decisions, load_bundle
+from pipeline.hml import Ensemble, decisions, load_bundle
 from pipeline.hml.evaluation import Evaluation, evaluate, row_weights
 from pipeline.hml.slices import RARITY_BINS, rarity_bins
 from pipeline.stages import learning
-from pipeline.stages.learning import Problem
+from pipeline.stages.learning import Method, Problem
 
 SCHEMA = 1
 RULE_FIGURES = ("macro_f1", "macro_precision", "macro_recall", "micro_f1")
@@ -29,8 +29,10 @@ def run(config: Config) -> list[Path]:
     data = problem.data
     test = data.rows("test")
     y = problem.dense_labels(test)
-    ours, *baselines = learning.METHODS
-    bundles = {ours: paths.BUNDLE} | {name: paths.BASELINES / name for name in baselines}
+    tuned = learning.tuned_values()
+    ours, *baselines = cast(list[Method], list(tuned))
+    bundles = {ours: paths.BUNDLE}
+    bundles |= {name: paths.BASELINES / learning.folder_name(name) for name in baselines}
     ensembles = {name: load_bundle(path) for name, path in bundles.items()}
     for name, ensemble in ensembles.items():
         if ensemble.hierarchy.nodes != problem.hierarchy.nodes:
@@ -38,22 +40,17 @@ def run(config: Config) -> list[Path]:
                 f"expected a bundle of the nodes of {paths.PREPARED} in {bundles[name]}, found "
                 "other nodes. Run the stage `train` again."
             )
-    share = ensembles[ours].share[problem.scored]
-    support = np.rint(ensembles[ours].share * len(data.rows("train", "valid"))).astype(int)
+    support = problem.support()
     groups = data.examples["group"].to_numpy()[test]
     weights = row_weights(groups, config.evaluate.bootstrap, seed=config.seed)
-    slices = _slices(problem, support)
+    slices = rarity_and_depth(problem)
 
     results: dict[str, Evaluation] = {}
     with progress.bar("evaluating", total=len(ensembles) + 1, unit="method") as bar:
         for name, ensemble in ensembles.items():
-            p = ensemble.predict_proba(data.features[test])
-            decided = {
-                rule: ensemble.decide(p, rule)[:, problem.scored] for rule in decisions.RULES
-            }
-            results[name] = evaluate(y, p[:, problem.scored], decided, share, weights, slices)
+            results[name] = measure(ensemble, problem, weights, slices)
             bar.advance(1, note=name)
-        results["prior"] = _prior(problem, y, share, weights, slices)
+        results["prior"] = _prior(ensembles[ours], problem, weights, slices)
         bar.advance(1, note="prior")
 
     members = {name: ensemble.networks.members for name, ensemble in ensembles.items()}
@@ -62,7 +59,7 @@ def run(config: Config) -> list[Path]:
         {
             "schema": SCHEMA,
             "dataset": config.dataset,
-            "method": learning.full_name(ours, learning.tuned_values()[ours]),
+            "method": learning.full_name(ours, tuned[ours]),
             "members": members[ours],
             "seed": config.seed,
             "profile": config.profile,
@@ -72,12 +69,12 @@ def run(config: Config) -> list[Path]:
                 "with_test_positive": int(y.any(0).sum()),
             },
             "examples": {s: len(data.rows(s)) for s in ("train", "valid", "test")},
-            "test": _figures(results[ours], slices),
+            "test": figures(results[ours], slices),
             "ci95": _intervals(results[ours]),
             "baselines": {
                 name: {
                     "members": members.get(name, 0),
-                    "test": _figures(results[name], slices),
+                    "test": figures(results[name], slices),
                     "ci95": _intervals(results[name]),
                     "difference": _differences(results[ours], results[name]),
                 }
@@ -89,9 +86,27 @@ def run(config: Config) -> list[Path]:
     return [paths.METRICS, paths.EVALUATION / "nodes.csv"]
 
 
-def _slices(problem: Problem, support: np.ndarray) -> dict[str, np.ndarray]:
+def measure(
+    ensemble: Ensemble, problem: Problem, weights: np.ndarray, slices: dict[str, np.ndarray]
+) -> Evaluation:
+    """The figures of an ensemble on the test split.
+
+    Args:
+        ensemble: of the problem's nodes.
+        problem: the data.
+        weights: (row, test example), see `row_weights`.
+        slices: see `rarity_and_depth`.
+    """
+    test = problem.data.rows("test")
+    p = ensemble.predict_proba(problem.data.features[test])
+    decided = {rule: ensemble.decide(p, rule)[:, problem.scored] for rule in ensemble.cuts}
+    y, share = problem.dense_labels(test), ensemble.share[problem.scored]
+    return evaluate(y, p[:, problem.scored], decided, share, weights, slices)
+
+
+def rarity_and_depth(problem: Problem) -> dict[str, np.ndarray]:
     """Rarity bins and depths as masks over the scored nodes."""
-    bins = rarity_bins(support[problem.scored])
+    bins = rarity_bins(problem.support()[problem.scored])
     depth = problem.hierarchy.depth[problem.scored]
     return {f"rarity={name}": bins == name for name in RARITY_BINS} | {
         f"depth={value}": depth == value for value in np.unique(depth)
@@ -99,27 +114,28 @@ def _slices(problem: Problem, support: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _prior(
-    problem: Problem,
-    y: np.ndarray,
-    share: np.ndarray,
-    weights: np.ndarray,
-    slices: dict[str, np.ndarray],
+    ensemble: Ensemble, problem: Problem, weights: np.ndarray, slices: dict[str, np.ndarray]
 ) -> Evaluation:
     """No learning: each node's share in the training data, for every example alike."""
+    y = problem.dense_labels(problem.data.rows("test"))
+    share = ensemble.share[problem.scored]
     p = np.broadcast_to(share, y.shape)
     cuts = {
         "half": decisions.half_cuts(len(share)),
-        "prior_matched": decisions.prior_matched_cuts(np.broadcast_to(share, y.shape), share),
+        "prior_matched": decisions.prior_matched_cuts(p, share),
     }
+    cuts = {rule: cut for rule, cut in cuts.items() if rule in ensemble.cuts}
     # No closing upward here: shares of closed labels are coherent, and so is each of these cuts.
     return evaluate(y, p, {rule: p >= cut for rule, cut in cuts.items()}, share, weights, slices)
 
 
-def _figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]:
+def figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A method's figures as metrics.json has them, six digits each."""
+
     def rules(suffix: str = "") -> dict[str, dict[str, float | None]]:
         return {
             rule: {name: _number(result.point(f"{name}/{rule}{suffix}")) for name in RULE_FIGURES}
-            for rule in decisions.RULES
+            for rule in result.node_recall
         }
 
     def by(kind: str) -> list[dict[str, Any]]:

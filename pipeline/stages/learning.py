@@ -1,19 +1,18 @@
 """What tune, train and evaluate share: the problem as the core wants it, and who competes."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from scipy import sparse
 
 from pipeline.artifacts import files, paths, prepared
-from pipeline.config.sections import Train
+from pipeline.config.sections import Train, Variant
 from pipeline.errors import ArtifactError, DatasetError
 from pipeline.hml import Hierarchy, Objective, Settings
 
-Method = Literal["weighted", "bce", "mcloss"]
-# The product's method first, then the baselines that are trained (docs/method.md, section 7).
-METHODS: tuple[Method, ...] = ("weighted", "bce", "mcloss")
+# The product's own method and the baselines that are trained.
+Method = Literal["weighted", "bce", "mcloss", "mcloss_1", "weighted/paper", "weighted/released"]
 TUNING_SCHEMA = 1
 
 
@@ -37,6 +36,19 @@ class Problem:
         """(example, scored node) booleans of some examples."""
         return self.labels[rows].toarray()[:, self.scored]
 
+    def support(self) -> np.ndarray:
+        """(node,) positives in train+valid, which every method is trained on in the end."""
+        return self.hierarchy.support(self.labels[self.data.rows("train", "valid")])
+
+
+def methods(train: Train) -> tuple[Method, ...]:
+    """The product's method first, then the baselines that are trained (docs/method.md, section 7).
+
+    With one member each, `mcloss_1` is `mcloss` and is left out.
+    """
+    same = {"mcloss_1"} if train.members == 1 and "mcloss" in train.baselines else set[str]()
+    return ("weighted", *(name for name in train.baselines if name not in same))
+
 
 def read_problem() -> Problem:
     """Read the prepared data.
@@ -45,7 +57,16 @@ def read_problem() -> Problem:
         ArtifactError: it is missing or damaged, or its nodes are not in node order.
         DatasetError: no node is scored.
     """
-    data = prepared.read()
+    return problem(prepared.read())
+
+
+def problem(data: prepared.Prepared) -> Problem:
+    """The problem of prepared data.
+
+    Raises:
+        ArtifactError: its nodes are not in node order.
+        DatasetError: no node is scored.
+    """
     edges = data.edges[["child", "parent"]].itertuples(index=False, name=None)
     hierarchy = Hierarchy.from_edges(edges, nodes=data.nodes["id"])
     if list(hierarchy.nodes) != data.nodes["id"].tolist():
@@ -63,23 +84,27 @@ def settings(method: Method, train: Train, tuned: dict[str, Any] | None = None) 
     """The settings of a method: those of params.yaml, under what was tuned.
 
     Args:
-        method: a baseline ignores `weighting`.
+        method: `weighted/<variant>` takes all but the variant from `weighting`; other baselines
+            ignore it.
         train: the section of params.yaml.
         tuned: `learning_rate`, `epochs` and, for "weighted", `weighting`.
     """
-    values = train.model_dump()
+    values = train.model_dump(exclude={"baselines", "held_out_cuts"})
     if tuned:
         values |= {"learning_rate": tuned["learning_rate"], "epochs": tuned["epochs"]}
     weighting = values.pop("weighting") | ((tuned or {}).get("weighting") or {})
     reduction = values.pop("reduction")
-    if method != "weighted":
+    family, _, own_variant = method.partition("/")
+    if method == "mcloss_1":
+        values["members"] = 1
+    if family != "weighted":
         objective = Objective(constraint=method != "bce", reduction=reduction)
     else:
         variant, mode = weighting.pop("variant"), weighting.pop("uncertainty")
+        variant = cast(Variant, own_variant) if own_variant else variant
         objective = Objective(
             variant=None if variant == "none" else variant,
             mode=None if mode == "none" else mode,
-            reduction=reduction,
             **weighting,
         )
     return Settings(**values, objective=objective)
@@ -92,6 +117,11 @@ def tuned_values() -> dict[str, dict[str, Any]]:
         ArtifactError: the file is missing, damaged or of another schema.
     """
     return files.read_json(paths.TUNING / "best.json", schema=TUNING_SCHEMA)["methods"]
+
+
+def folder_name(method: Method) -> str:
+    """The folder of a baseline's bundle: its name has a slash where a path must not."""
+    return method.replace("/", "-")
 
 
 def full_name(method: Method, tuned: dict[str, Any]) -> str:

@@ -55,6 +55,8 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
     labels = labelling.most_specific(sparse.csr_array(closed[:, kept]), reduced)
 
     features, feature_names = source.features(raw, fit_rows, config.prepare.max_features)
+    if config.prepare.missing == "split_mean":
+        features = _filled(features, split if raw.splits is None else np.array(raw.splits))
     if features.shape != (len(raw.ids), len(feature_names)):
         raise DatasetError(
             f"expected features of shape {(len(raw.ids), len(feature_names))} (examples, names), "
@@ -81,10 +83,28 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
 
 
 def _split(raw: RawDataset, config: Config) -> np.ndarray:
-    if raw.splits is not None:
-        return np.array(raw.splits, dtype=object)
-    shares = {"valid_share": config.prepare.valid_share, "test_share": config.prepare.test_share}
-    return splits.assign(raw.groups, **shares)
+    """The split of each example: the source's own, or by a hash of the group."""
+    valid_share, seed = config.prepare.valid_share, config.prepare.split_seed
+    if raw.splits is None:
+        test_share = config.prepare.test_share
+        return splits.assign(raw.groups, valid_share=valid_share, test_share=test_share, seed=seed)
+    given = np.array(raw.splits, dtype=object)
+    if "valid" in raw.splits:
+        return given
+    drawn = splits.assign(raw.groups, valid_share=valid_share, test_share=0, seed=seed)
+    return np.where(given == "train", drawn, given)
+
+
+def _filled(features: np.ndarray, split: np.ndarray) -> np.ndarray:
+    """Missing values take the mean of their own split; one that is missing throughout stays so."""
+    filled = features.copy()
+    for name in np.unique(split):
+        block = filled[split == name]
+        known = ~np.isnan(block)
+        total = np.where(known, block, 0).sum(axis=0, dtype=np.float64)
+        mean = total / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+        filled[split == name] = np.where(known, block, mean)
+    return filled
 
 
 def _check(raw: RawDataset) -> None:
@@ -128,6 +148,11 @@ def _info(
         "notes": [
             *raw.info["notes"],
             "An example whose labels all belong to dropped nodes stays, without labels.",
+            *(
+                ["Missing values took the mean of their own split, the test split included."]
+                if config.prepare.missing == "split_mean"
+                else []
+            ),
         ],
         "examples": {name: int((split == name).sum()) for name in SPLITS}
         | {"without_labels": int((per_example == 0).sum())},
@@ -138,5 +163,13 @@ def _info(
             "kept": labels.shape[1],
             "min_support": config.prepare.min_support,
         },
-        "splits": "given by the source" if raw.splits is not None else "hash of the group",
+        "splits": _origin_of_splits(raw),
     }
+
+
+def _origin_of_splits(raw: RawDataset) -> str:
+    if raw.splits is None:
+        return "hash of the group"
+    if "valid" in raw.splits:
+        return "given by the source"
+    return "given by the source, validation by hash of the group"

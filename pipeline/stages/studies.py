@@ -22,10 +22,13 @@ import pipeline.hml
 from pipeline.artifacts import paths
 from pipeline.config import Config
 from pipeline.stages import learning
-from pipeline.stages.learning import METHODS, Method, Problem
+from pipeline.stages.learning import Method, Problem
 
 DIVERGED = "diverged"  # attribute of a failed trial that would fail again: it counts as finished
 _RANDOM_TRIALS = 4  # before the sampler has enough to learn from
+
+# Their places seed the trials; a method keeps its trials when others join the comparison.
+_SEEDED: tuple[Method, ...] = ("weighted", "bce", "mcloss")
 
 Trial = Callable[[int, optuna.Trial], tuple[TrialState, float | None]]
 
@@ -43,7 +46,7 @@ def storage(config: Config, problem: Problem, code: Path) -> JournalStorage:
     core = Path(pipeline.hml.__file__).parent
     sources = [*sorted(core.glob("*.py")), code, Path(__file__), Path(learning.__file__)]
     params = config.model_dump(include={"seed", "train", "tune"})
-    del params["tune"]["trials"]
+    del params["tune"]["trials"], params["train"]["baselines"], params["train"]["held_out_cuts"]
     identity = {
         "data": problem.data.info["sha256"],
         "params": params,
@@ -111,5 +114,5 @@ def finished(study: optuna.Study, config: Config) -> list[FrozenTrial]:
 
 def seed(config: Config, method: Method, index: int) -> int:
     """The seed of a method's trial, by its number among the finished ones."""
-    entropy = np.random.SeedSequence([config.seed, METHODS.index(method), index])
+    entropy = np.random.SeedSequence([config.seed, _SEEDED.index(method), index])
     return int(entropy.generate_state(1)[0])

@@ -1,7 +1,7 @@
 """Train the ensemble and its baselines on train+valid, with the same members and the tuned values.
 
 Each method trains twice: on train alone, whose validation scores place the cuts, then on
-train+valid.
+train+valid. Without `held_out_cuts` it trains once and decides at 0.5 alone.
 """
 
 import statistics
@@ -17,20 +17,21 @@ from pipeline.config import Config
 from pipeline.hml import Ensemble, Settings, fit_ensemble, save_bundle
 from pipeline.hml.network import Networks
 from pipeline.stages import learning
-from pipeline.stages.learning import METHODS, Method, Problem
+from pipeline.stages.learning import Method, Problem
 
 
 def run(config: Config) -> list[Path]:
     """Write models/bundle and one bundle per trained baseline into models/baselines."""
     problem = learning.read_problem()
     tuned = learning.tuned_values()
+    methods = learning.methods(config.train)
     epoch_seconds: dict[Method, float] = {}
     # Both at the end or neither: the baselines of one run do not belong beside another's bundle.
     with files.whole_folder(paths.BUNDLE) as bundle, files.whole_folder(paths.BASELINES) as others:
-        for method in METHODS:
+        for method in methods:
             settings = learning.settings(method, config.train, tuned[method])
             started = time.perf_counter()
-            ensemble, epoch_seconds[method] = _fit(method, settings, problem, config)
+            ensemble, epoch_seconds[method] = fit(method, settings, problem, config)
             name = learning.full_name(method, tuned[method])
             cost.record_method(
                 "train",
@@ -42,21 +43,23 @@ def run(config: Config) -> list[Path]:
             made = {"method": name, "seed": config.seed, "tuned": tuned[method]}
             made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
             card = _card(name, ensemble, problem, settings)
-            folder = bundle if method == "weighted" else others / method
+            folder = bundle if method == "weighted" else others / learning.folder_name(method)
             save_bundle(folder, ensemble, config=made, card=card)
-    _record_ratios(epoch_seconds, {m: learning.full_name(m, tuned[m]) for m in METHODS})
+    _record_ratios(epoch_seconds, {m: learning.full_name(m, tuned[m]) for m in methods})
     return [paths.BUNDLE, paths.BASELINES]
 
 
-def _fit(
+def fit(
     method: Method, settings: Settings, problem: Problem, config: Config
 ) -> tuple[Ensemble, float]:
     """Fit one method; also return the median seconds of an epoch on train+valid."""
     data = problem.data
     rows = data.rows("train", "valid")
-    held_out = data.examples["split"].to_numpy()[rows] == "valid"
+    twice = config.train.held_out_cuts
+    held_out = data.examples["split"].to_numpy()[rows] == "valid" if twice else None
+    epochs = (1 + twice) * settings.epochs
     marks: list[float] = []
-    with progress.bar(f"training {method}", total=2 * settings.epochs, unit="epoch") as bar:
+    with progress.bar(f"training {method}", total=epochs, unit="epoch") as bar:
 
         def part(name: str) -> Callable[[int, Networks], None]:
             marks[:] = [time.perf_counter()]
@@ -82,7 +85,7 @@ def _fit(
 
 def _record_ratios(seconds: dict[Method, float], names: dict[Method, str]) -> None:
     """An epoch of each method over one of `bce`, which knows no hierarchy and no weights."""
-    for method in METHODS:
+    for method in seconds if "bce" in seconds else ():
         cost.add_to_method(
             "train",
             names[method],
@@ -98,9 +101,13 @@ def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -
         "",
         f"- {settings.members} networks of {settings.layers} layers, hidden {settings.hidden}.",
         f"- Nodes: {len(ensemble.hierarchy)}, of which {int(problem.scored.sum())} are scored.",
-        f"- Trained on {counts['train'] + counts['valid']} examples (train+valid); the cuts of the "
-        f"decision rules come from the {counts['valid']} validation examples, scored by an "
-        "ensemble that did not learn from them.",
+        f"- Trained on {counts['train'] + counts['valid']} examples (train+valid). "
+        + (
+            f"The cuts of the decision rules come from the {counts['valid']} validation examples, "
+            "scored by an ensemble that did not learn from them."
+            if "prior_matched" in ensemble.cuts
+            else "Decisions are made at 0.5."
+        ),
         f"- Data: {info.get('source')}, version {info.get('version')}.",
         f"- Notice: {info.get('notice')}",
         *[f"- {note}" for note in info.get("notes", [])],

@@ -24,7 +24,7 @@ from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import TrainingError
 from pipeline.stages import learning, studies
-from pipeline.stages.learning import METHODS, TUNING_SCHEMA, Method, Problem
+from pipeline.stages.learning import TUNING_SCHEMA, Method, Problem
 
 _SMOOTHED = 3  # epochs in the running mean
 
@@ -33,15 +33,16 @@ def run(config: Config) -> list[Path]:
     """Write `best.json` (chosen values per method) and `trials.json` into reports/tuning."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     problem = learning.read_problem()
+    methods = learning.methods(config.train)
     best: dict[str, Any] = {}
     trials: list[dict[str, Any]] = []
     if config.tune.trials == 0:
-        best = {method: _untuned(method, config) for method in METHODS}
+        best = {method: _untuned(method, config) for method in methods}
     else:
         journal = studies.storage(config, problem, Path(__file__))
         data = _TrialData(problem, config)
-        with progress.bar("tuning", total=len(METHODS) * config.tune.trials, unit="trial") as bar:
-            for method in METHODS:
+        with progress.bar("tuning", total=len(methods) * config.tune.trials, unit="trial") as bar:
+            for method in methods:
                 finished = _study(method, journal, config, data, bar)
                 best[method] = _best(method, finished, config)
                 trials += [_row(method, i, trial) for i, trial in enumerate(finished)]
@@ -163,7 +164,7 @@ def _starting_point(method: Method, config: Config) -> dict[str, Any]:
     """The values of params.yaml, which lie in the search space."""
     values = {"learning_rate": config.train.learning_rate}
     if method == "weighted":
-        values |= config.train.weighting.model_dump(exclude={"kind"})
+        values |= config.train.weighting.model_dump(exclude={"kind", "reduction"})
     return values
 
 
@@ -193,7 +194,7 @@ def _untuned(method: Method, config: Config) -> dict[str, Any]:
     }
     if method != "weighted":
         return best
-    weighting = config.train.weighting.model_dump(exclude={"kind"})
+    weighting = config.train.weighting.model_dump(exclude={"kind", "reduction"})
     return best | {"weighting": weighting}
 
 

@@ -1,5 +1,6 @@
 """What every source keeps to. Inherit `SourceContract` and give the two fixtures."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,16 @@ class SourceContract:
         assert before
         source.fetch(folder)
         assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
+
+    def test_files_are_known_by_name_and_checksum(self, source: Source):
+        files = source.files()
+        assert len({file.name for file in files}) == len(files) > 0
+        assert all(file.name == Path(file.name).name for file in files)
+        assert all(re.fullmatch("[0-9a-f]{64}", file.sha256) for file in files)
+
+    def test_what_it_is_is_told_in_one_line(self, source: Source):
+        assert 0 < len(source.about()) <= 60
+        assert "\n" not in source.about()
 
     def test_missing_raw_files_are_named(self, source: Source, tmp_path: Path):
         with pytest.raises(DatasetError, match=str(tmp_path)):

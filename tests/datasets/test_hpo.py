@@ -167,6 +167,11 @@ def test_absent_package_is_explained(tmp_path, monkeypatch):
     assert not (tmp_path / "raw").exists()
 
 
+def test_files_that_are_here_do_not_need_the_package(hpo_files, monkeypatch):
+    monkeypatch.setattr(hpo, "find_spec", lambda name: None)
+    hpo.HpoBranch("HP:1").fetch(hpo_files)
+
+
 def test_other_release_is_refused_and_nothing_is_left(tmp_path, monkeypatch):
     monkeypatch.setitem(hpo.FILES, "hp.obo", "0" * 64)
     with pytest.raises(DatasetError, match=r"expected sha256 0{64} of .*hp\.obo, found 6b77de06"):

@@ -156,3 +156,10 @@ def test_the_same_seed_gives_the_same_ensemble_and_another_another():
 def test_holding_out_nothing_or_everything_is_refused(held_out: np.ndarray):
     with pytest.raises(ValueError, match=rf"held_out must .* Got {held_out.sum()} of {len(X)}"):
         fit(held_out=held_out)
+
+
+def test_without_held_out_examples_it_trains_once_and_decides_at_half():
+    ensemble, watch = fit(held_out=None)
+    assert set(ensemble.cuts) == {"half"}
+    assert watch.parts == ["final"]
+    assert watch.weights("final") == fit()[1].weights("final")

@@ -59,7 +59,7 @@ def test_a_sentence_claims_no_more_than_its_interval(mean, low, high, sentence):
 
 def test_other_numbers_of_members_are_said():
     found = findings.sentences(_metrics(0.02, 0.01, 0.03, members=1))
-    assert "above mcloss with 1 members instead of 5" in found[1]
+    assert "above mcloss with 1 member instead of 5" in found[1]
 
 
 def test_a_difference_that_is_missing_is_said():

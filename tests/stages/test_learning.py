@@ -26,7 +26,9 @@ TRAIN = Train(
     epochs=11,
     learning_rate=0.125,
     weight_decay=0.5,
-    reduction="sum",
+    reduction="mean",
+    baselines=["mcloss_1", "weighted/paper"],
+    held_out_cuts=False,
     weighting=Weighting(
         variant="released",
         floor=0.5,
@@ -34,6 +36,7 @@ TRAIN = Train(
         uncertainty="epistemic",
         focal_floor=0.75,
         focal_power=2.0,
+        reduction="sum",
     ),
 )
 
@@ -80,7 +83,7 @@ def test_without_prepared_data_the_missing_file_is_named():
 
 def test_every_parameter_reaches_the_settings_of_the_product_s_method():
     settings = learning.settings("weighted", TRAIN)
-    for name in Train.model_fields.keys() - {"weighting", "reduction"}:
+    for name in Train.model_fields.keys() & {field.name for field in dataclasses.fields(settings)}:
         assert getattr(settings, name) == getattr(TRAIN, name)
     assert settings.objective == Objective(
         constraint=True,
@@ -98,8 +101,30 @@ def test_every_parameter_reaches_the_settings_of_the_product_s_method():
 def test_baselines_ignore_the_weighting_and_share_everything_else(method: learning.Method):
     ours = learning.settings("weighted", TRAIN)
     settings = learning.settings(method, TRAIN)
-    assert settings.objective == Objective(constraint=method == "mcloss", reduction="sum")
+    assert settings.objective == Objective(constraint=method == "mcloss", reduction="mean")
     assert dataclasses.replace(settings, objective=ours.objective) == ours
+
+
+def test_a_variant_as_baseline_differs_from_the_product_s_method_in_the_variant_alone():
+    ours = learning.settings("weighted", TRAIN)
+    paper = learning.settings("weighted/paper", TRAIN)
+    assert paper.objective.variant == "paper"
+    assert ours.objective == dataclasses.replace(paper.objective, variant="released")
+    assert dataclasses.replace(paper, objective=ours.objective) == ours
+
+
+def test_mcloss_as_published_has_one_member():
+    settings = learning.settings("mcloss_1", TRAIN)
+    assert settings.members == 1
+    assert dataclasses.replace(settings, members=3) == learning.settings("mcloss", TRAIN)
+
+
+def test_with_one_member_each_mcloss_is_trained_once():
+    both = Train(members=2, baselines=["mcloss_1", "mcloss"])
+    assert learning.methods(both) == ("weighted", "mcloss_1", "mcloss")
+    assert learning.methods(both.model_copy(update={"members": 1})) == ("weighted", "mcloss")
+    alone = Train(members=1, baselines=["mcloss_1"])
+    assert learning.methods(alone) == ("weighted", "mcloss_1")
 
 
 def test_tuned_values_lie_over_those_of_params_yaml():

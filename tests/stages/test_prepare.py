@@ -72,6 +72,45 @@ def test_an_example_that_loses_all_labels_stays_and_is_counted():
     assert data.info["examples"]["without_labels"] == 1
 
 
+def test_another_split_seed_draws_other_splits():
+    raw = toy([("a",)] * 60, groups=tuple(f"g{number % 20}" for number in range(60)))
+    drawn = [prepare_toy(raw, split_seed=seed).examples["split"].tolist() for seed in (0, 7, 7)]
+    assert drawn[0] != drawn[1] == drawn[2]
+
+
+def test_without_a_validation_split_a_share_of_the_training_groups_serves():
+    groups = tuple(f"g{number // 2}" for number in range(100))
+    given = ("train",) * 80 + ("test",) * 20
+    raw = toy([("a",)] * 100, groups=groups, splits=given)
+    data = prepare_toy(raw, valid_share=0.3)
+    split = data.examples["split"].to_numpy()
+    assert set(split[:80]) == {"train", "valid"}
+    assert set(split[80:]) == {"test"}
+    assert np.array_equal(split[0:80:2], split[1:80:2])  # groups stay together
+    assert 0.1 < (split[:80] == "valid").mean() < 0.5
+    assert data.info["splits"] == "given by the source, validation by hash of the group"
+    other = prepare_toy(raw, valid_share=0.3, split_seed=1).examples["split"].to_numpy()
+    assert (other != split).any()
+
+
+def test_missing_values_stay_or_take_the_mean_of_their_own_split():
+    class Gaps(Toy):
+        def features(self, raw, fit_rows, max_features):
+            x = np.array([[1, 0], [np.nan, 1], [3, 0], [10, 1], [np.nan, 0], [np.nan, 1]])
+            return x.astype(np.float32), ("x", "y")
+
+    splits = ("train",) * 3 + ("valid",) + ("test",) * 2
+    raw = toy([("a",)] * 6, splits=splits)
+    kept = prepare.prepare(raw, Gaps(), config())
+    assert np.isnan(kept.features[:, 0]).tolist() == [False, True, False, False, True, True]
+    filled = prepare.prepare(raw, Gaps(), config(missing="split_mean"))
+    # Nothing of the test split is known: there the model fills in what it learnt.
+    np.testing.assert_array_equal(filled.features[:, 0], [1, 2, 3, 10, np.nan, np.nan])
+    np.testing.assert_array_equal(filled.features[:, 1], kept.features[:, 1])
+    assert any("mean of their own split" in note for note in filled.info["notes"])
+    assert not any("mean of their own split" in note for note in kept.info["notes"])
+
+
 def test_splits_follow_from_the_groups_alone():
     raw = toy([("a",)] * 60, groups=tuple(f"g{number % 20}" for number in range(60)))
     data = prepare_toy(raw, valid_share=0.3, test_share=0.3)

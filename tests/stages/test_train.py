@@ -87,7 +87,7 @@ def test_methods_differ_in_what_they_learnt(expected: dict[str, bytes]):
     assert len({expected[str(folder / "arrays.safetensors")] for folder in BUNDLES}) == 3
 
 
-@pytest.mark.parametrize("method", learning.METHODS)
+@pytest.mark.parametrize("method", learning.methods(CONFIG.train))
 def test_a_bundle_is_what_the_core_fits_on_train_and_valid(method: learning.Method):
     choose(method, learning_rate=0.01, epochs=2)
     train.run(CONFIG)
@@ -163,7 +163,7 @@ def test_training_that_fails_leaves_the_older_models_as_they_were(
 
     def fail_at_last(*arguments: Any, **options: Any) -> Any:
         calls.append(1)
-        if len(calls) == len(learning.METHODS):
+        if len(calls) == len(learning.methods(CONFIG.train)):
             raise KeyError("no more memory")
         return fit(*arguments, **options)
 
@@ -172,6 +172,37 @@ def test_training_that_fails_leaves_the_older_models_as_they_were(
         train.run(small_config(tune={"trials": 0}, seed=1))
     found = {str(f): f.read_bytes() for f in sorted(Path("models").rglob("*")) if f.is_file()}
     assert found == expected
+
+
+def test_without_held_out_cuts_each_method_trains_once_on_everything(
+    expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+):
+    train.run(small_config(tune={"trials": 0}, train={"held_out_cuts": False}))
+    weights = [str(folder / "arrays.safetensors") for folder in BUNDLES]
+    for folder in BUNDLES:
+        ensemble = load_bundle(folder)
+        assert set(ensemble.cuts) == {"half"}
+        assert "Decisions are made at 0.5." in (folder / "README.md").read_text()
+    assert {name: Path(name).read_bytes() for name in weights} != {n: expected[n] for n in weights}
+    networks = load_bundle(paths.BUNDLE).networks.state_dict()
+    prepared.write(prepared_problem())  # the same ensemble is what both trainings end with
+    train.run(CONFIG)
+    for name, value in load_bundle(paths.BUNDLE).networks.state_dict().items():
+        assert np.array_equal(value.numpy(), networks[name].numpy())
+
+
+def test_baselines_are_those_that_were_asked_for():
+    names = ["mcloss_1", "mcloss", "weighted/released"]
+    config = small_config(tune={"trials": 0}, train={"baselines": names})
+    tune.run(config)
+    train.run(config)
+    folders = sorted(folder.name for folder in paths.BASELINES.iterdir())
+    assert folders == ["mcloss", "mcloss_1", "weighted-released"]
+    members = {name: load_bundle(paths.BASELINES / name).networks.members for name in folders}
+    assert members == {"mcloss": 2, "mcloss_1": 1, "weighted-released": 2}
+    methods = files.read_json(paths.COST)["methods"]
+    assert {"weighted/paper", *names} <= set(methods)
+    assert "step_ratio_to_plain_bce" not in methods["mcloss"]["train"]
 
 
 def test_without_tuning_the_missing_file_is_named_and_nothing_is_written():

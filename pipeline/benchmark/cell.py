@@ -1,0 +1,64 @@
+"""Run one cell: fetch, prepare, train on train+valid, evaluate on test; all in memory."""
+
+import os
+import resource
+import sys
+import time
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.artifacts import paths
+from pipeline.benchmark.results import SCHEMA, settings_of
+from pipeline.benchmark.study import Cell
+from pipeline.datasets import registry
+from pipeline.stages import evaluate, learning, prepare, train
+from pipeline.stages.learning import Method
+
+
+def run(cell: Cell, profile: str) -> dict[str, Any]:
+    """The result of a cell, as its file has it.
+
+    Raises:
+        DatasetError: the data cannot be had or are malformed.
+        TrainingError: the training diverged.
+    """
+    config = cell.config(profile)
+    folder = paths.raw(cell.dataset)
+    source = registry.get(cell.dataset)
+    source.fetch(folder)
+    problem = learning.problem(prepare.prepare(source.read(folder), source, config))
+    method: Method = "weighted" if cell.method.startswith("weighted/") else cell.method
+    started = time.perf_counter()
+    settings = learning.settings(method, config.train)
+    ensemble, epoch_seconds = train.fit(method, settings, problem, config)
+    seconds = time.perf_counter() - started
+    test = problem.data.rows("test")
+    slices = evaluate.rarity_and_depth(problem)
+    result = evaluate.measure(ensemble, problem, np.ones((1, len(test))), slices)
+    return {
+        "schema": SCHEMA,
+        "cell": cell.model_dump(),
+        "profile": profile,
+        "settings": settings_of(cell, profile),
+        "nodes": {
+            "total": len(problem.hierarchy),
+            "scored": int(problem.scored.sum()),
+            "with_test_positive": int(problem.dense_labels(test).any(0).sum()),
+        },
+        "examples": {s: len(problem.data.rows(s)) for s in ("train", "valid", "test")},
+        "test": evaluate.figures(result, slices),
+        "cost": {
+            "seconds": round(seconds, 1),
+            "seconds_per_epoch": round(epoch_seconds, 3),
+            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "threads": torch.get_num_threads(),
+            "cores": os.cpu_count(),
+        },
+        "versions": {
+            "python": ".".join(map(str, sys.version_info[:3])),
+            **{name: version(name) for name in ("numpy", "torch", "numba")},
+        },
+    }
