@@ -126,6 +126,7 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from flows import workspace
+    from pipeline.artifacts import paths
     from pipeline.config import edit
     from pipeline.datasets import registry
 
@@ -138,8 +139,9 @@ def _run(options: argparse.Namespace) -> int:
     changes += [edit.assignment(text) for text in options.set]
     with workspace.exclusive():
         edited = edit.plan(changes)
-        registry.check(edited.config.dataset)
+        source = registry.get(edited.config.dataset)
         workspace.check_sections(edited.sections)
+        source.keep(paths.raw(edited.config.dataset))  # where people put files by hand
         edited.write()
         for line in edited.diff():
             print(line)

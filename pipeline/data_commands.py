@@ -63,6 +63,7 @@ def get(name: str, origin: str | None) -> int:
     """
     source = registry.get(name)
     source.fetch(paths.raw(name), origin)
+    source.keep(paths.raw(name))
     print(_verified(name, source))
     return 0
 

@@ -28,7 +28,7 @@ NOTICE = (
     "No licence is stated. {reference}"
 )
 NOTES = (
-    "The splits are those of the publication.",
+    "Training and test examples are those of the publication.",
     "A missing nominal value is none of the declared values: all of its columns are 0.",
 )
 GO_NOTES = (
@@ -60,7 +60,7 @@ class HmcBenchmark(Source):
         """Two of the benchmarks were published without their training file."""
         if "train" in hmc_files.files(self.name):
             return None
-        return f"the public repository holds no training file of {self.name}"
+        return f"{self.name} was published without its training file"
 
     def read(self, folder: Path) -> RawDataset:
         """Read all splits.

@@ -14,16 +14,16 @@ ORIGIN = f"https://raw.githubusercontent.com/EGiunchiglia/C-HMCNN/{COMMIT}/HMC_d
 _SHA256 = Path(__file__).with_name("hmc.sha256")  # as sha256sum writes it: digest, two blanks, path
 _SPLITS = ("train", "valid", "test")
 _YEAST = {
-    "cellcycle": "expression over the cell cycle",
+    "cellcycle": "cell cycle",
     "church": "expression (Church)",
-    "derisi": "expression over the diauxic shift",
+    "derisi": "diauxic shift",
     "eisen": "expression (Eisen)",
-    "expr": "expression, all experiments together",
-    "gasch1": "expression under stress",
-    "gasch2": "expression under DNA damage",
-    "pheno": "phenotypes of knock-outs",
-    "seq": "statistics of the sequence",
-    "spo": "expression during sporulation",
+    "expr": "all expression",
+    "gasch1": "stress",
+    "gasch2": "DNA damage",
+    "pheno": "growth of knock-outs",
+    "seq": "sequence statistics",
+    "spo": "sporulation",
 }
 _VENS = (
     "Please cite Vens et al., 'Decision trees for hierarchical multi-label classification', "

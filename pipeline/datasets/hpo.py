@@ -69,9 +69,12 @@ class HpoBranch(Source):
             )
         return Path(package.origin).parent / "data"
 
+    def keep(self, folder: Path) -> None:
+        """Nothing to do: the package keeps them."""
+
     def about(self) -> str:
         """In the form that all data sets have: examples -> nodes."""
-        return f"Human diseases -> phenotypes of {BRANCHES.get(self.root, self.root)}"
+        return f"Diseases -> phenotypes of {BRANCHES.get(self.root, self.root)}"
 
     def read(self, folder: Path) -> RawDataset:
         """Read ontology, annotations and genes."""

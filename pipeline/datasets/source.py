@@ -85,6 +85,14 @@ class Source(ABC):
         else:  # not called here: who has the files need not have what the origin takes
             verified.fetch(self.files(), self.origin, folder)
 
+    def keep(self, folder: Path) -> None:
+        """Keep what is right in `folder` for later: DVC empties it before it fetches.
+
+        Raises:
+            WorkspaceError: the folder for downloads cannot be written.
+        """
+        verified.keep(self.files(), folder)
+
     @abstractmethod
     def read(self, folder: Path) -> RawDataset:
         """Read the raw files; the same files give the same `RawDataset`, order included.

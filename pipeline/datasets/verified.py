@@ -87,7 +87,7 @@ def fetch(
             _check(place, file.sha256, place)
     asked = [file for file in files if _found(folder / file.name, file.sha256) is not None]
     if not asked:
-        return
+        return keep(files, folder) if brought else None
     try:
         if folder.exists() and not folder.is_dir():
             raise WorkspaceError(f"expected a folder {folder}, found a file")
@@ -104,22 +104,28 @@ def fetch(
             for file in files:
                 source = sources.get(file, folder / file.name)
                 _copy(source, fresh / file.name, file.sha256, folder)
-            if brought:
-                _keep(missing, fresh)
     except OSError as error:
         raise WorkspaceError(
             f"expected a writable folder {folder}, found: {error.strerror or error}"
         ) from None
+    if brought:
+        keep(files, folder)
+
+
+def keep(files: Sequence[RawFile], folder: Path) -> None:
+    """Keep the files of `folder` that are right; the next `fetch` finds them whatever happens.
+
+    Raises:
+        WorkspaceError: the folder for downloads cannot be written.
+    """
+    for file in files:
+        if _found(folder / file.name, file.sha256) is None and not _kept(file).exists():
+            with artifacts.whole_file(_kept(file)) as temporary:
+                shutil.copyfile(folder / file.name, temporary)
 
 
 def _kept(file: RawFile) -> Path:
     return paths.DOWNLOADS / file.sha256
-
-
-def _keep(files: Sequence[RawFile], folder: Path) -> None:
-    for file in files:
-        with artifacts.whole_file(_kept(file)) as temporary:
-            shutil.copyfile(folder / file.name, temporary)
 
 
 def _found(path: Path, sha256: str) -> str | None:

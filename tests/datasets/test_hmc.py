@@ -113,7 +113,7 @@ def test_edges_of_a_graph_written_by_hand_are_read(publish: Publish):
 def test_benchmark_that_was_published_without_training_file_is_refused(name: str, tmp_path: Path):
     source = HmcBenchmark(name)
     for refused in (source.fetch, source.read):
-        with pytest.raises(DatasetError, match=f"holds no training file of {name}"):
+        with pytest.raises(DatasetError, match=f"{name} was published without its training file"):
             refused(tmp_path)
 
 

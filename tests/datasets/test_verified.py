@@ -357,6 +357,17 @@ def test_chosen_folder_is_asked_once_and_its_files_are_kept(origin, folder):
     assert is_complete(folder)
 
 
+def test_files_that_were_put_there_by_hand_can_be_kept(origin, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(origin / A.path, folder / A.name)
+    verified.keep(FILES, folder)
+    assert downloads() == [A.sha256]
+    (folder / A.name).write_text("damaged")
+    (paths.DOWNLOADS / A.sha256).unlink()
+    verified.keep(FILES, folder)
+    assert downloads() == []
+
+
 def test_chosen_folder_with_a_wrong_file_is_refused_though_it_is_not_needed(origin, folder):
     verified.fetch(FILES, origin, folder, chosen=True)
     before = snapshot(folder)
