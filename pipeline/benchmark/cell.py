@@ -1,4 +1,4 @@
-"""Run one cell: fetch, prepare, train on train+valid, evaluate on test; all in memory."""
+"""Run one cell: prepare, train on train+valid, evaluate on test; all in memory."""
 
 import os
 import resource
@@ -22,14 +22,13 @@ def run(cell: Cell, profile: str) -> dict[str, Any]:
     """The result of a cell, as its file has it.
 
     Raises:
-        DatasetError: the data cannot be had or are malformed.
+        DatasetError: the raw files are missing or malformed.
         TrainingError: the training diverged.
     """
     config = cell.config(profile)
-    folder = paths.raw(cell.dataset)
     source = registry.get(cell.dataset)
-    source.fetch(folder)
-    problem = learning.problem(prepare.prepare(source.read(folder), source, config))
+    raw = source.read(paths.raw(cell.dataset))
+    problem = learning.problem(prepare.prepare(raw, source, config))
     method: Method = "weighted" if cell.method.startswith("weighted/") else cell.method
     started = time.perf_counter()
     settings = learning.settings(method, config.train)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from pipeline.artifacts import files
+from pipeline.artifacts import files, paths
 from pipeline.benchmark import results, study
 from pipeline.benchmark.study import Cell, Study
+from pipeline.datasets import registry
 from pipeline.errors import ConfigError, DatasetError
 
 
@@ -55,8 +56,11 @@ def run(
         known = "; ".join(dict.fromkeys(cell.name for cell in grid.all_cells()))
         raise ConfigError(f"expected a cell of {path} ({known}), found none that is asked for")
     missing = [cell for cell in asked if again or not _is_current(cell, grid)]
-    print(f"{len(asked)} cells, {len(asked) - len(missing)} have a result.", flush=True)
+    for name in dict.fromkeys(cell.dataset for cell in missing):
+        registry.get(name).fetch(paths.raw(name))  # here: cells side by side would do it twice
     workers = min(workers or os.cpu_count() or 1, len(missing) or 1)
+    rest = f"{len(missing)} to run, {workers} at a time" if missing else "nothing to run"
+    print(f"{len(asked)} cells, {len(asked) - len(missing)} have a result, {rest}.", flush=True)
     failed = _run_all(missing, grid, path, workers)
     results.write(grid, path)
     print(f"Page: {grid.page}")

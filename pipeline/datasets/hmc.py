@@ -62,6 +62,15 @@ class HmcBenchmark(Source):
             return None
         return f"{self.name} was published without its training file"
 
+    def flaw(self, path: Path) -> str | None:
+        """The file and line where it stops making sense."""
+        try:
+            file = arff.read(path)
+            _check_labels(file, self._hierarchy(file)[0])
+        except DatasetError as error:
+            return str(error)
+        return None
+
     def read(self, folder: Path) -> RawDataset:
         """Read all splits.
 

@@ -80,10 +80,19 @@ class Source(ABC):
         """
         if (reason := self.unavailable()) is not None:
             raise DatasetError(reason)
-        if origin is not None:
-            verified.fetch(self.files(), origin, folder, chosen=True)
-        else:  # not called here: who has the files need not have what the origin takes
-            verified.fetch(self.files(), self.origin, folder)
+        try:
+            if origin is not None:
+                verified.fetch(self.files(), origin, folder, chosen=True)
+            else:  # not called here: who has the files need not have what the origin takes
+                verified.fetch(self.files(), self.origin, folder)
+        except verified.Mismatch as error:
+            if (reason := self.flaw(error.path)) is None:
+                raise
+            raise DatasetError(f"{error}. What is wrong with it: {reason}") from None
+
+    def flaw(self, path: Path) -> str | None:
+        """What a file that is not the expected one has wrong, and where, if that can be told."""
+        return None
 
     def keep(self, folder: Path) -> None:
         """Keep what is right in `folder` for later: DVC empties it before it fetches.

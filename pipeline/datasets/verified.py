@@ -37,6 +37,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+class Mismatch(DatasetError):
+    """A file in a folder is not the expected one; `path` is where it lies."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 def state(files: Sequence[RawFile], folder: Path) -> State:
     """What a folder has of these files; `damaged` if any of them is there and not right."""
     found = {_found(folder / file.name, file.sha256) for file in files}
@@ -195,7 +203,7 @@ def _copy(source: Path, target: Path, sha256: str, folder: Path) -> None:
 
 def _check(path: Path, sha256: str, source: Path) -> None:
     if (found := _found(path, sha256)) is not None:
-        raise DatasetError(f"expected sha256 {sha256} of {source}, found {found}")
+        raise Mismatch(f"expected sha256 {sha256} of {source}, found {found}", source)
 
 
 @contextlib.contextmanager

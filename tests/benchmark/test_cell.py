@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.artifacts import paths
 from pipeline.benchmark import __main__, cell, results
 from pipeline.benchmark.study import Cell
 from pipeline.datasets import registry
@@ -28,6 +29,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "get", lambda name: Toy())
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     Path("study.yaml").write_text(STUDY)
+    Toy().fetch(paths.raw("hpo_eye"))
 
 
 def run(one: Cell = ONE) -> dict:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.benchmark import command
+from pipeline.datasets import registry
 from pipeline.errors import RarenodeError
+from tests.datasets.toy import Toy
 
 from .sample import load, put
 
@@ -36,6 +38,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script.write_text(STAND_IN.format(python=sys.executable, root=root))
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(registry, "get", lambda name: Toy())
 
 
 def ran() -> list[str]:
@@ -46,12 +49,12 @@ def test_what_is_asked_for_runs_once(tmp_path: Path, capsys: pytest.CaptureFixtu
     load(tmp_path)
     options = {"datasets": ["spo_FUN"], "methods": ["mcloss"], "members": [1]}
     for _ in range(2):
-        assert command.run(Path("study.yaml"), **options) == 0
+        assert command.run(Path("study.yaml"), **options, workers=2) == 0
         assert ran() == ["spo_FUN, mcloss, 1 member, seed 0", "spo_FUN, mcloss, 1 member, seed 1"]
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "2 cells, 0 have a result."
+    assert lines[0] == "2 cells, 0 have a result, 2 to run, 2 at a time."
     assert "spo_FUN, mcloss, 1 member, seed 0: micro AP 0.2500, macro AP 0.1000" in lines[1]
-    assert lines[-2:] == ["2 cells, 2 have a result.", "Page: page.md"]
+    assert lines[-2:] == ["2 cells, 2 have a result, nothing to run.", "Page: page.md"]
     assert "| spo_FUN | 0.215 | 0.2500" in Path("page.md").read_text()
 
 
@@ -90,3 +93,10 @@ def test_nothing_that_is_asked_for_is_refused_with_what_there_is(tmp_path: Path)
     with pytest.raises(RarenodeError, match=r"enron, mcloss, 1 member, seed 0; .*found none"):
         command.run(Path("study.yaml"), datasets=["hpo_eye"])
     assert ran() == []
+
+
+def test_raw_files_are_fetched_once_before_cells_share_them(tmp_path: Path):
+    load(tmp_path)
+    command.run(Path("study.yaml"), members=[1], seeds=[0], workers=2)
+    found = sorted(str(file.parent) for file in Path("data/raw").rglob("*") if file.is_file())
+    assert found == ["data/raw/enron", "data/raw/spo_FUN"]

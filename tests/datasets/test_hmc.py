@@ -303,6 +303,31 @@ def test_broken_file_is_refused_with_file_and_line_and_the_data_stays(
     assert snapshot() == before
 
 
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_file_is_not_fetched_and_its_flaw_is_told(
+    case: str, publish: Publish, tmp_path: Path
+):
+    broken = BROKEN[case]
+    folder = publish(broken.name, TINY[broken.name])
+    origin = tmp_path / "from"
+    shutil.copytree(folder, origin)
+    path = broken.apply(origin)
+    before = snapshot()
+    with pytest.raises(DatasetError) as raised:
+        HmcBenchmark(broken.name).fetch(folder, origin)
+    assert snapshot() == before
+    assert "\n" not in str(raised.value)
+    if broken.change is None:
+        assert f"{path.name} in {origin}, found none" in str(raised.value)
+        return
+    assert f"of {path}, found " in str(raised.value)
+    # What only shows beside the other files, or by the checksum, is not told here.
+    alone = "{train}" not in broken.message and "sha256" not in broken.message
+    assert ("What is wrong with it: " in str(raised.value)) == alone
+    if alone:
+        assert message(broken, path) in str(raised.value)
+
+
 def features(columns: dict[str, Any], fit_rows: list[int]) -> dict[str, list[float]]:
     table = pd.DataFrame(
         {
