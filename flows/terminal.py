@@ -1,13 +1,10 @@
 """`rarenode run`: the train flow with somebody watching it."""
 
 import os
-import signal
 import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -15,12 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows import headline, server, watch
+from flows import headline, server, signals, watch
 from flows.display import Lines, LiveList, duration
 from pipeline.artifacts import paths
 from pipeline.errors import RarenodeError
-
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def run() -> int:
@@ -36,7 +31,7 @@ def run() -> int:
     live = console.is_terminal and not console.is_dumb_terminal
     began = time.monotonic()
     with (
-        _ending_like_ctrl_c(),
+        signals.ending_like_ctrl_c(),
         LiveList(console) if live else Lines() as watcher,
         watch.watching(watcher),
     ):
@@ -52,26 +47,6 @@ def run() -> int:
         return _explain(state, stage_states)
     _summarise(console, live, stage_states, time.monotonic() - began)
     return 0
-
-
-@contextmanager
-def _ending_like_ctrl_c() -> Iterator[None]:
-    """Let a closed terminal or a `kill` end the run as Ctrl-C does: no stage is left behind."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    earlier = {number: signal.signal(number, interrupt) for number in _ENDINGS}
-    try:
-        yield
-    except BaseException as error:
-        # While the flow runs, Prefect turns SIGTERM into an exception of its own.
-        if type(error).__name__ == "TerminationSignal":
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
 
 
 def _explain(state: Any, stage_states: Any) -> int:

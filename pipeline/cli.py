@@ -5,7 +5,7 @@ import sys
 import traceback
 from typing import Any
 
-from pipeline.errors import RarenodeError
+from pipeline.errors import DatasetError, RarenodeError
 
 _INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
@@ -95,33 +95,42 @@ def _add_benchmark(commands: Any) -> None:
     )
     benchmark.add_argument(
         "--study",
-        default="benchmarks/published/study.yaml",
+        default="benchmarks/published/study.yaml",  # pipeline.benchmark.results.DEFAULT
         metavar="FILE",
         help="default: %(default)s",
     )
-    for name, kind in (("datasets", str), ("methods", str), ("members", int), ("seeds", int)):
+    for name, kind in (("datasets", str), ("methods", str), ("members", _count), ("seeds", int)):
         benchmark.add_argument(f"--{name}", nargs="+", type=kind, metavar=name[:-1].upper())
-    benchmark.add_argument("--workers", type=int, help="cells at a time; default: one per core")
+    benchmark.add_argument(
+        "--workers", type=_count, metavar="NUMBER", help="cells at a time; default: one per core"
+    )
     benchmark.add_argument("--again", action="store_true", help="cells with a result, too")
     benchmark.set_defaults(command=_benchmark)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, found {text!r}")
+    return int(text)
 
 
 def _benchmark(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from flows import workspace
+    from flows import signals, workspace
     from pipeline.benchmark import command
 
     workspace.check()
-    return command.run(
-        Path(options.study),
-        datasets=options.datasets,
-        methods=options.methods,
-        members=options.members,
-        seeds=options.seeds,
-        workers=options.workers,
-        again=options.again,
-    )
+    with workspace.exclusive(), signals.ending_like_ctrl_c():
+        return command.run(
+            Path(options.study),
+            datasets=options.datasets,
+            methods=options.methods,
+            members=options.members,
+            seeds=options.seeds,
+            workers=options.workers,
+            again=options.again,
+        )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -140,6 +149,8 @@ def _run(options: argparse.Namespace) -> int:
     with workspace.exclusive():
         edited = edit.plan(changes)
         source = registry.get(edited.config.dataset)
+        if (reason := source.unavailable()) is not None:
+            raise DatasetError(reason)
         workspace.check_sections(edited.sections)
         source.keep(paths.raw(edited.config.dataset))  # where people put files by hand
         edited.write()

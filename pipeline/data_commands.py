@@ -35,11 +35,11 @@ def show(*, as_json: bool) -> int:
         return 0
     rows: list[tuple[str, str, str, str]] = [("name", "state", "size", "what it is")]
     for entry in entries:
-        about, reason = entry.about, entry.unavailable
-        if reason is not None:
-            about = f"{about} (unavailable: {reason})".lstrip()
+        state = entry.state
+        if state == "absent" and entry.unavailable is not None:
+            state = "unavailable"
         size = _size(entry.bytes) if entry.state != "absent" else ""
-        rows.append((entry.name, entry.state, size, about))
+        rows.append((entry.name, state, size, entry.about))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for name, state, size, about in rows:
         head = f"{name:{widths[0]}}  {state:{widths[1]}}  {size:>{widths[2]}}  "

@@ -224,12 +224,24 @@ def test_published_profile_leaves_the_members_to_the_user():
     assert load().profile == "custom"
 
 
-def test_published_settings_are_those_of_one_data_set():
+def test_published_settings_follow_the_data_set():
     edit.plan([("dataset", "spo_FUN"), ("profile", "published")]).write()
+    edit.plan([("train.members", 3)]).write()
     edit.plan([("dataset", "derisi_FUN")]).write()
-    assert load().profile == "custom"
-    edit.plan([("profile", "published")]).write()
-    assert (load().profile, load().train.epochs) == ("published", 67)
+    config = load()
+    assert (config.profile, config.train.epochs, config.train.members) == ("published", 67, 3)
+
+
+def test_the_published_profile_is_left_for_other_data_by_name(
+    capsys: pytest.CaptureFixture[str],
+):
+    edit.plan([("dataset", "spo_FUN"), ("profile", "published")]).write()
+    before = Path("params.yaml").read_text()
+    assert cli.main(["run", "--dataset", "hpo_eye"]) == 2
+    assert "`--profile quick` leaves the profile" in capsys.readouterr().err
+    assert Path("params.yaml").read_text() == before
+    edit.plan([("dataset", "hpo_eye"), ("profile", "quick")]).write()
+    assert load() == Config()
 
 
 def test_published_profile_of_an_unpublished_data_set_is_refused(
@@ -241,16 +253,40 @@ def test_published_profile_of_an_unpublished_data_set_is_refused(
     assert Path("params.yaml").read_text() == PARAMS
 
 
-def test_leaving_the_published_profile_takes_its_values_along():
-    edit.plan([("train.learning_rate", 0.002), ("evaluate.bootstrap", 300)]).write()
+def test_a_profile_sets_whatever_any_profile_sets():
     edit.plan([("dataset", "spo_FUN"), ("profile", "published")]).write()
-    edit.plan([("dataset", "hpo_eye"), ("profile", "quick")]).write()
-    assert load() == Config()
+    edit.plan([("train.epochs", 3), ("train.learning_rate", 0.7)]).write()
+    assert load().profile == "custom"
+    edit.plan([("profile", "quick")]).write()
+    assert load() == Config(dataset="spo_FUN")
 
 
-def test_what_was_set_by_hand_survives_the_other_profiles():
-    edit.plan([("train.hidden", 300), ("profile", "full"), ("profile", "quick")]).write()
-    assert (load().profile, load().train.hidden) == ("quick", 300)
+def test_a_quick_run_with_published_imputation_is_custom():
+    edit.plan([("prepare.missing", "split_mean")]).write()
+    assert load().profile == "custom"
+
+
+def test_lists_stay_in_one_line():
+    Path("params.yaml").write_text("train:\n  baselines: [bce, mcloss] # two\n")
+    edit.plan([("train.baselines", ["mcloss"])]).write()
+    assert "  baselines: [mcloss]" in Path("params.yaml").read_text()
+
+
+def test_a_data_set_that_nobody_can_have_is_refused_before_anything_is_written(
+    capsys: pytest.CaptureFixture[str],
+):
+    Path("dvc.yaml").write_text("stages: {}\n")
+    assert cli.main(["run", "--dataset", "expr_FUN"]) == 2
+    assert "expr_FUN was published without its training file" in capsys.readouterr().err
+    assert Path("params.yaml").read_text() == PARAMS
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "many"])
+def test_number_of_workers_is_checked(workers: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["benchmark", f"--workers={workers}"])
+    assert stop.value.code == 2
+    assert "expected a number of at least 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -277,13 +277,12 @@ def test_list_is_a_table_that_fits_80_columns(capsys):
     put_here()
     assert cli.main(["data", "list"]) == 0
     assert capsys.readouterr().out == (
-        "name   state       size  what it is\n"
-        "lost   absent            Toys -> kinds of toys kinds of toys kinds of toys kinds\n"
-        "                         of toys kinds of toys (unavailable: nobody has the file\n"
-        "                         c.txt)\n"
-        "other  absent            Other toys\n"
-        "toy    verified  0.0 MB  Toys -> kinds of toys kinds of toys kinds of toys kinds\n"
-        "                         of toys kinds of toys\n"
+        "name   state          size  what it is\n"
+        "lost   unavailable          Toys -> kinds of toys kinds of toys kinds of toys\n"
+        "                            kinds of toys kinds of toys\n"
+        "other  absent               Other toys\n"
+        "toy    verified     0.0 MB  Toys -> kinds of toys kinds of toys kinds of toys\n"
+        "                            kinds of toys kinds of toys\n"
     )
 
 

@@ -1,18 +1,22 @@
 """`rarenode benchmark`: run the cells of a study that are missing, then write its page."""
 
+import difflib
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
-from pipeline.artifacts import files, paths
+from pipeline.artifacts import paths
 from pipeline.benchmark import results, study
 from pipeline.benchmark.study import Cell, Study
 from pipeline.datasets import registry
 from pipeline.errors import ConfigError, DatasetError
+
+_REFUSED = 2  # exit code of a cell that was stopped by what the user can mend
 
 
 def run(
@@ -44,42 +48,50 @@ def run(
         DatasetError: a data set is unknown or cannot be had.
     """
     grid = study.load(path)
+    narrowed = {"dataset": datasets, "method": methods, "members": members, "seed": seeds}
+    for what, values in narrowed.items():
+        _check(what, values or (), {getattr(cell, what) for cell in grid.all_cells()}, path)
     asked = [
         cell
         for cell in grid.all_cells()
-        if (datasets is None or cell.dataset in datasets)
-        and (methods is None or cell.method in methods)
-        and (members is None or cell.members in members)
-        and (seeds is None or cell.seed in seeds)
+        if all(v is None or getattr(cell, what) in v for what, v in narrowed.items())
     ]
     if not asked:
-        known = "; ".join(dict.fromkeys(cell.name for cell in grid.all_cells()))
-        raise ConfigError(f"expected a cell of {path} ({known}), found none that is asked for")
-    missing = [cell for cell in asked if again or not _is_current(cell, grid)]
+        raise ConfigError(f"expected a cell of {path}, found none that is asked for")
+    missing = [cell for cell in asked if again or results.current(cell, grid) is None]
     for name in dict.fromkeys(cell.dataset for cell in missing):
         registry.get(name).fetch(paths.raw(name))  # here: cells side by side would do it twice
     workers = min(workers or os.cpu_count() or 1, len(missing) or 1)
     rest = f"{len(missing)} to run, {workers} at a time" if missing else "nothing to run"
-    print(f"{len(asked)} cells, {len(asked) - len(missing)} have a result, {rest}.", flush=True)
+    done = len(asked) - len(missing)
+    print(f"{len(asked)} cells, {done} with a result, {rest}.", flush=True)
     failed = _run_all(missing, grid, path, workers)
     results.write(grid, path)
     print(f"Page: {grid.page}")
+    said = "\n".join(message for _, message in failed)
+    if any(code != _REFUSED for code, _ in failed):
+        print(said, file=sys.stderr)
+        return 1
     if failed:
-        raise DatasetError("\n".join(failed))
+        raise DatasetError(said)
     return 0
 
 
-def _is_current(cell: Cell, grid: Study) -> bool:
-    """Whether there is a result with the very settings that the study asks for."""
-    file = Path(grid.results) / cell.file_name
-    if not file.exists():
-        return False
-    found = files.read_json(file, schema=results.SCHEMA)
-    return found["settings"] == results.settings_of(cell, grid.profile)
+def _check(what: str, values: Iterable[Any], known: Iterable[Any], path: Path) -> None:
+    """Refuse what no cell of the study has."""
+    for value in values:
+        if value not in known:
+            names = sorted(known)
+            close = difflib.get_close_matches(str(value), map(str, names), n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(
+                f"expected a {what} out of {', '.join(map(str, names))} ({path}), found {value!r}."
+                f"{hint}"
+            )
 
 
-def _run_all(cells: Sequence[Cell], grid: Study, path: Path, workers: int) -> list[str]:
-    """Run cells side by side; return what the failed ones said."""
+def _run_all(cells: Sequence[Cell], grid: Study, path: Path, workers: int) -> list[tuple[int, str]]:
+    """Run cells side by side; return exit code and message of those that failed."""
     running: set[subprocess.Popen[str]] = set()
     lock, stopped = threading.Lock(), threading.Event()
     environment = os.environ | {
@@ -101,10 +113,11 @@ def _run_all(cells: Sequence[Cell], grid: Study, path: Path, workers: int) -> li
             )
             running.add(process)
         _, said = process.communicate()
-        running.discard(process)
+        with lock:
+            running.discard(process)
         return process.returncode, said
 
-    failed: list[str] = []
+    failed: list[tuple[int, str]] = []
     with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(one, cell): cell for cell in cells}
         try:
@@ -112,7 +125,9 @@ def _run_all(cells: Sequence[Cell], grid: Study, path: Path, workers: int) -> li
                 cell = futures[done]
                 code, said = done.result()
                 if code:
-                    failed.append(f"{cell.name}: {said.strip()}")
+                    if code < 0:
+                        said += f"ended by signal {-code}; 9 may mean that memory ran out"
+                    failed.append((code, f"{cell.name}: {said.strip()}"))
                     print(f"{cell.name}: failed", flush=True)
                 else:
                     print(f"{cell.name}: {results.line(cell, grid)}", flush=True)

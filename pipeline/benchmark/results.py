@@ -13,9 +13,11 @@ from pipeline.benchmark.study import Cell, Study
 from pipeline.config.published import PUBLISHED
 
 SCHEMA = 1
+DEFAULT = Path("benchmarks/published/study.yaml")
 _RAREST = "1-9"
 _RULE = "half"
 Group = tuple[str, str, int]  # data set, method, members
+Runs = list[tuple[Cell, dict[str, Any]]]
 
 
 def settings_of(cell: Cell, profile: str) -> dict[str, Any]:
@@ -28,34 +30,37 @@ def settings_of(cell: Cell, profile: str) -> dict[str, Any]:
     }
 
 
-def read(cell: Cell, grid: Study) -> dict[str, Any] | None:
-    """The result of a cell, None if there is none.
+def current(cell: Cell, grid: Study) -> dict[str, Any] | None:
+    """The result of a cell; None if there is none, or one of other settings than the study's.
 
     Raises:
         ArtifactError: it is damaged or of another schema.
     """
     file = Path(grid.results) / cell.file_name
-    return files.read_json(file, schema=SCHEMA) if file.exists() else None
+    if not file.exists():
+        return None
+    result = files.read_json(file, schema=SCHEMA)
+    return result if result["settings"] == settings_of(cell, grid.profile) else None
 
 
 def line(cell: Cell, grid: Study) -> str:
     """The result of a cell in one line."""
-    result = read(cell, grid)
+    result = current(cell, grid)
     if result is None:
         return "no result"
     test = result["test"]
     return (
-        f"micro AP {test['micro_ap']:.4f}, macro AP {test['macro_ap']:.4f}, macro recall at 0.5 "
-        f"{100 * test['rules'][_RULE]['macro_recall']:.2f} %, {result['cost']['seconds']:.0f} s"
+        f"micro AP {_number([test['micro_ap']], 4)}, macro AP {_number([test['macro_ap']], 4)}, "
+        f"macro recall at 0.5 {_number([_recall(result)], 2)} %, {result['cost']['seconds']:.0f} s"
     )
 
 
 def write(grid: Study, path: Path) -> None:
-    """Write the study's page from the results that are there."""
-    found: dict[Group, list[tuple[Cell, dict[str, Any]]]] = {}
+    """Write the study's page from the results that are there and have the study's settings."""
+    found: dict[Group, Runs] = {}
     missing: list[Cell] = []
     for cell in grid.all_cells():
-        result = read(cell, grid)
+        result = current(cell, grid)
         if result is None:
             missing.append(cell)
         else:
@@ -65,7 +70,7 @@ def write(grid: Study, path: Path) -> None:
         _reproduced(found),
         _weighted(found),
         _costs(found),
-        _commands(found),
+        _commands(found, path),
     ]
     page = Path(grid.page)
     with files.whole_file(page) as temporary:
@@ -76,23 +81,26 @@ def _head(grid: Study, path: Path, missing: Sequence[Cell]) -> str:
     lines = [
         "# Results",
         "",
-        f"Written by `rarenode benchmark` from `{grid.results}`; the study is `{path}`. Settings "
-        f"are those of the profile `{grid.profile}` (docs/method.md, section 9): trained on "
-        "train+valid, each split's missing values filled with its own means, no tuning. Nothing on "
-        "this page was chosen by a test figure. Intervals are 95 % t intervals over seeds.",
+        f"Written by `rarenode benchmark` from `{grid.results}`; the study is `{path}`. The "
+        f"settings are those of the profile `{grid.profile}` ([method.md](method.md), sections 9 "
+        "and 10): trained on train+valid, each split's missing values filled with its own means, "
+        "no tuning. We chose nothing here by a test figure; how the literature chose its settings "
+        "is not ours to say. ± is half of a 95 % t interval over seeds; it does not cover the "
+        "choice of the test examples.",
     ]
     if missing:
-        lines += ["", f"**{len(missing)} cells have no result yet:**", ""]
+        lines += ["", f"**{len(missing)} cells have no result of these settings yet:**", ""]
         lines += [f"- {cell.name}" for cell in missing]
     return "\n".join(lines)
 
 
-def _reproduced(found: dict[Group, list[tuple[Cell, dict[str, Any]]]]) -> str:
+def _reproduced(found: dict[Group, Runs]) -> str:
     rows = []
     for (dataset, method, members), runs in found.items():
         if (method, members) != ("mcloss", 1) or dataset not in PUBLISHED:
             continue
-        values = [result["test"]["micro_ap"] for _, result in runs]
+        tests = [result["test"] for _, result in runs]
+        values = [test["micro_ap"] for test in tests]
         published = PUBLISHED[dataset].au_prc
         rows.append(
             [
@@ -101,9 +109,7 @@ def _reproduced(found: dict[Group, list[tuple[Cell, dict[str, Any]]]]) -> str:
                 _number(values, 4),
                 f"{statistics.fmean(values) - published:+.4f}",
                 str(len(values)),
-                f"{runs[0][1]['test']['macro_ap']:.4f}"
-                if len(runs) == 1
-                else _number([r["test"]["macro_ap"] for _, r in runs], 4),
+                _number([test["macro_ap"] for test in tests], 4),
             ]
         )
     if not rows:
@@ -122,52 +128,36 @@ def _reproduced(found: dict[Group, list[tuple[Cell, dict[str, Any]]]]) -> str:
     )
 
 
-def _weighted(found: dict[Group, list[tuple[Cell, dict[str, Any]]]]) -> str:
+def _weighted(found: dict[Group, Runs]) -> str:
     sections: list[str] = []
     for dataset in dict.fromkeys(group[0] for group in found):
         groups = {group: runs for group, runs in found.items() if group[0] == dataset}
         reference = groups.get((dataset, "mcloss", 1))
         if len(groups) < 2 or reference is None:
             continue
-        base = statistics.fmean(_recall(result) for _, result in reference)
         rows = []
         for (_, method, members), runs in groups.items():
             tests = [result["test"] for _, result in runs]
-            recalls = [_recall(result) for _, result in runs]
+            recall = [_recall(result) for _, result in runs]
             equal = groups.get((dataset, "mcloss", members))
-            beside = statistics.fmean(_recall(r) for _, r in equal) if equal else None
             rows.append(
                 [
                     method,
                     str(members),
+                    *_loss(runs[0][1]),
                     _number([test["micro_ap"] for test in tests], 4),
                     _number([test["macro_ap"] for test in tests], 4),
                     _number([_rarest(test) for test in tests], 4),
                     _number([100 * test["rules"][_RULE]["macro_f1"] for test in tests], 2),
-                    _number([100 * recall for recall in recalls], 2),
-                    _times(statistics.fmean(recalls), base),
-                    _times(statistics.fmean(recalls), beside),
+                    _number(recall, 2),
+                    _times(recall, reference),
+                    _times(recall, equal),
                 ]
             )
-        sections += [
-            f"### {dataset}",
-            "",
-            _table(
-                [
-                    "method",
-                    "members",
-                    "micro AP",
-                    "macro AP",
-                    f"macro AP, {_RAREST} positives",
-                    "macro F1 %",
-                    "macro recall %",
-                    "recall / mcloss, 1 member",
-                    "recall / mcloss, equal members",
-                ],
-                rows,
-            ),
-            "",
-        ]
+        head = ["method", "members", "R", "focal", "micro AP", "macro AP"]
+        head += [f"macro AP, {_RAREST} positives", "macro F1 %", "macro recall %"]
+        head += ["recall / mcloss, 1 member", "recall / mcloss, equal members"]
+        sections += [f"### {dataset}", "", _table(head, rows), ""]
     if not sections:
         return ""
     return "\n".join(
@@ -176,14 +166,15 @@ def _weighted(found: dict[Group, list[tuple[Cell, dict[str, Any]]]]) -> str:
             "",
             "Macro F1 and recall at the rule `half` (a cut of 0.5) over all scored nodes; a node "
             "without a test positive counts as 0. Two ratios stand side by side: the published "
-            "comparison is with one member, the fair one with equal members.",
+            "comparison is with one member; equal members are fairer, though R (the sum or the "
+            "mean over examples and nodes) still differs, as it did in the published codes.",
             "",
             *sections,
         ]
     ).rstrip()
 
 
-def _costs(found: dict[Group, list[tuple[Cell, dict[str, Any]]]]) -> str:
+def _costs(found: dict[Group, Runs]) -> str:
     rows = [
         [
             dataset,
@@ -205,36 +196,58 @@ def _costs(found: dict[Group, list[tuple[Cell, dict[str, Any]]]]) -> str:
         "peak MB",
         "cores used",
     ]
-    text = "## Cost\n\nOne training on train+valid, mean over seeds."
+    text = (
+        "## Cost\n\nOne training on train+valid, mean over seeds, while other work ran on the "
+        "same machine."
+    )
     return f"{text}\n\n{_table(head, rows)}" if rows else ""
 
 
-def _commands(found: dict[Group, list[tuple[Cell, dict[str, Any]]]]) -> str:
-    lines = ["## Commands", "", "All of it: `rarenode benchmark`. One cell again:", "", "```"]
+def _commands(found: dict[Group, Runs], path: Path) -> str:
+    study = "" if path == DEFAULT else f" --study {path}"
+    start = f"rarenode benchmark{study}"
+    lines = ["## Commands", "", f"All of it: `{start}`. One cell again:", "", "```"]
     for runs in found.values():
-        lines += [cell.command for cell, _ in runs]
+        lines += [
+            f"{start} --datasets {cell.dataset} --methods {cell.method} --members {cell.members} "
+            f"--seeds {cell.seed} --again"
+            for cell, _ in runs
+        ]
     return "\n".join([*lines, "```"])
 
 
+def _loss(result: dict[str, Any]) -> tuple[str, str]:
+    """R and the uncertainty of the focal weight."""
+    train = result["settings"]["train"]
+    own = train.get("weighting")
+    return (own["reduction"], own["uncertainty"]) if own else (train["reduction"], "none")
+
+
 def _recall(result: dict[str, Any]) -> float:
-    return result["test"]["rules"][_RULE]["macro_recall"]
+    """Macro recall in percent."""
+    return 100 * result["test"]["rules"][_RULE]["macro_recall"]
 
 
-def _rarest(test: dict[str, Any]) -> float:
+def _rarest(test: dict[str, Any]) -> float | None:
     return next(part["macro_ap"] for part in test["by_rarity"] if part["bin"] == _RAREST)
 
 
-def _number(values: Sequence[float], digits: int) -> str:
+def _number(values: Sequence[float | None], digits: int) -> str:
     """Mean and half the width of the 95 % t interval; one value stands alone."""
-    mean = statistics.fmean(values)
-    if len(values) < 2:
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return ""
+    mean = statistics.fmean(known)
+    if len(known) < 2:
         return f"{mean:.{digits}f}"
-    half = float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
+    half = float(t.ppf(0.975, len(known) - 1)) * statistics.stdev(known) / math.sqrt(len(known))
     return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
-def _times(value: float, base: float | None) -> str:
-    return f"{value / base:.2f}" if base else ""
+def _times(recall: Sequence[float], runs: Runs | None) -> str:
+    """How many times the mean recall of other runs this one is."""
+    base = statistics.fmean(_recall(result) for _, result in runs) if runs else 0.0
+    return f"{statistics.fmean(recall) / base:.2f}" if base else ""
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -37,14 +37,6 @@ class Cell(Section):
         method = self.method.replace("/", "-")
         return f"{self.dataset}.{method}.{self.members}.{self.seed}.json"
 
-    @property
-    def command(self) -> str:
-        """What runs this cell again."""
-        return (
-            f"rarenode benchmark --datasets {self.dataset} --methods {self.method} "
-            f"--members {self.members} --seeds {self.seed} --again"
-        )
-
     def config(self, profile: str) -> Config:
         """The parameters of this cell.
 
@@ -88,7 +80,7 @@ class Block(Section):
 class Study(Section):
     """A study: its grid, and where its results and its page lie."""
 
-    profile: Literal["quick", "full", "published"]
+    profile: Literal["published"]
     results: str
     page: str
     cells: list[Block]
@@ -113,7 +105,10 @@ def load(path: Path) -> Study:
         where = ".".join(str(part) for part in first["loc"])
         found = repr(first["input"])
         raise ConfigError(f"{path}: {where}: {first['msg']}, found {found}") from None
-    for cell in study.all_cells():
+    cells = study.all_cells()
+    for cell in cells:
+        if cells.count(cell) > 1:  # it would count as another seed
+            raise ConfigError(f"{path}: expected each cell once, found {cell.name} again")
         registry.check(cell.dataset)
         cell.config(study.profile)
     return study

@@ -3,11 +3,12 @@
 import difflib
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.comments import CommentedSeq
 
 from pipeline.artifacts import files, paths
 from pipeline.config import profiles
@@ -47,9 +48,8 @@ def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit
     changes = list(changes)
     yaml = _yaml()
     before, values = read(path, yaml)
-    for key, value in changes:
-        for parameter, wanted in _expanded(key, value, values):
-            _put(values, parameter, wanted)
+    for key, value in _expanded(changes, values):
+        _put(values, key, value)
     source = f"{path} with the changes asked for" if changes else str(path)
     config = parse(_plain(values), source)
     # A budget must not keep another one's name, whoever changed it.
@@ -63,14 +63,25 @@ def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit
     return Edit(path, before, after.getvalue(), config, frozenset(values))
 
 
-def _expanded(key: str, value: Any, values: Any) -> list[tuple[str, Any]]:
-    """A profile as the parameters it sets; anything else as it is."""
-    if key != "profile":
-        return [(key, value)]
-    # The profile that is left takes its own values along; what the user set is not its to reset.
-    left = {} if values.get("profile") == value else profiles.defaults(values.get("profile"))
-    dataset = values.get("dataset") or Config().dataset
-    return [("profile", value), *(left | profiles.values(value, dataset)).items()]
+def _expanded(changes: list[tuple[str, Any]], values: Any) -> Iterator[tuple[str, Any]]:
+    """A profile as the parameters it sets, and a data set as those that `published` has for it.
+
+    `values` is what stands in the file; whoever asks for these changes makes them as they come.
+    """
+    stays = all(key != "profile" for key, _ in changes) and values.get("profile") == "published"
+    for key, value in changes:
+        # Else another data set would be trained with the settings of the first.
+        if key == "dataset" and stays and isinstance(value, str) and value != _dataset(values):
+            yield from profiles.fixed(value).items()
+        yield key, value
+        if key == "profile":
+            yield from profiles.values(value, _dataset(values)).items()
+
+
+def _dataset(values: Any) -> str:
+    """What stands in the file, unchecked; anything but a name is refused later."""
+    found = values.get("dataset", Config().dataset)
+    return found if isinstance(found, str) else ""
 
 
 class Edit:
@@ -133,7 +144,14 @@ def _put(values: Any, key: str, value: Any) -> None:
         if not isinstance(values, dict):
             found = ".".join(sections[:depth])
             raise ConfigError(f"--set {key}: expected a section {found!r}, found {values!r}")
-    values[name] = value
+    values[name] = _in_one_line(value) if isinstance(value, list) else value
+
+
+def _in_one_line(value: list[Any]) -> Any:
+    """A list as params.yaml writes it: [a, b]."""
+    listed: Any = CommentedSeq(value)
+    listed.fa.set_flow_style()
+    return listed
 
 
 def _plain(values: Any) -> Any:

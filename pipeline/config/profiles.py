@@ -6,7 +6,7 @@ from pipeline.config.published import PUBLISHED
 from pipeline.config.sections import Config
 from pipeline.errors import ConfigError
 
-NAMES = ("quick", "full", "published")
+_QUICK: dict[str, Any] = {}  # what a parameter is when nobody sets it
 _FULL: dict[str, Any] = {
     "train.members": 10,
     "train.epochs": 60,
@@ -24,59 +24,66 @@ _FIXED: dict[str, Any] = {
     "train.batch_size": 4,
     "train.weight_decay": 1e-5,
     "train.reduction": "mean",
+    "train.held_out_cuts": False,
     "train.weighting.variant": "released",
     "train.weighting.floor": 0.25,
     "train.weighting.kind": "node",
-    "train.held_out_cuts": False,
-}
-# What it sets and leaves to be changed: the size of the ensembles and what they are compared with.
-_FREE: dict[str, Any] = {
-    "train.members": 5,
-    "train.baselines": ["mcloss_1", "mcloss", "weighted/paper"],
     "train.weighting.uncertainty": "predictive",
     "train.weighting.focal_floor": 0.25,
     "train.weighting.focal_power": 1.0,
     "train.weighting.reduction": "sum",
+}
+# What it sets and leaves to be changed: the size of the ensembles, what they are compared with.
+_FREE: dict[str, Any] = {
+    "train.members": 5,
+    "train.baselines": ["mcloss_1", "mcloss", "weighted/paper"],
     "evaluate.bootstrap": 200,
 }
 _OF_A_DATASET = ("train.learning_rate", "train.hidden", "train.epochs")
 
 
+# Every parameter that any profile sets: whoever asks for one gets all of them.
+_OWNED = tuple(dict.fromkeys([*_FULL, *_FIXED, *_FREE, *_OF_A_DATASET]))
+# The names `quick` and `full` stand for a budget, and for figures that were come by honestly.
+_NAMED = (*_FULL, "prepare.missing", "train.held_out_cuts")
+
+
 def values(name: str, dataset: str) -> dict[str, Any]:
-    """Parameter -> value of a profile; `quick` is what a parameter is when nobody sets it.
+    """Parameter -> value of a profile, for each parameter that any profile sets.
 
     Raises:
         ConfigError: `published` of a data set that nobody published.
     """
-    if name == "quick":
-        return {key: _value(Config(), key) for key in _FULL}
-    if name == "full":
-        return dict(_FULL)
-    return _fixed(dataset) | _FREE
-
-
-def defaults(name: str) -> dict[str, Any]:
-    """What to go back to when this profile is left for a named one: its values are its own."""
-    keys = [*_FIXED, *_FREE, *_OF_A_DATASET] if name == "published" else []
-    return {key: _value(Config(), key) for key in keys}
+    if name == "published":
+        return fixed(dataset) | _FREE
+    defaults = {key: _value(Config(), key) for key in _OWNED}
+    return defaults | {"quick": _QUICK, "full": _FULL}[name]
 
 
 def name_of(config: Config) -> str:
     """The profile whose every value these parameters have, else "custom"."""
-    wanted = {name: values(name, config.dataset) for name in ("quick", "full")}
+    wanted = {
+        name: {key: values(name, config.dataset)[key] for key in _NAMED}
+        for name in ("quick", "full")
+    }
     if config.dataset in PUBLISHED:
-        wanted["published"] = _fixed(config.dataset)
+        wanted["published"] = fixed(config.dataset)
     for name, parameters in wanted.items():
         if all(_value(config, key) == value for key, value in parameters.items()):
             return name
     return "custom"
 
 
-def _fixed(dataset: str) -> dict[str, Any]:
+def fixed(dataset: str) -> dict[str, Any]:
+    """What `published` is for a data set, whatever the size of the ensembles.
+
+    Raises:
+        ConfigError: nobody published it.
+    """
     if dataset not in PUBLISHED:
         raise ConfigError(
             "profile published: expected a data set with published settings (one of "
-            f"{', '.join(PUBLISHED)}), found {dataset!r}"
+            f"{', '.join(PUBLISHED)}), found {dataset!r}. `--profile quick` leaves the profile"
         )
     learning_rate, hidden, epochs, _ = PUBLISHED[dataset]
     return _FIXED | dict(zip(_OF_A_DATASET, (learning_rate, hidden, epochs), strict=True))

@@ -39,9 +39,9 @@ def complete(url: str, part: Path, name: str) -> None:
                 except httpx.HTTPError as error:
                     if pause is None or not _may_pass(error):
                         raise
-                    progress.note(f"{url}: {_cause(error)}; trying again")
+                    progress.note(f"{name}: {_cause(error)}; trying again")
                     time.sleep(pause)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # of a host's name
         raise DatasetError(f"expected the file {url}, found: {_cause(error)}") from None
     except OSError as error:
         raise WorkspaceError(

@@ -5,6 +5,7 @@ Ontology, a DAG) or a category. The files are those that the literature trains a
 included.
 """
 
+import hashlib
 from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from itertools import zip_longest
@@ -229,6 +230,14 @@ def _table(files: list[ArffFile]) -> "pd.DataFrame":
 
 def _digests(attributes: "pd.DataFrame") -> list[str]:
     """A short digest of each row's features: equal rows have equal ones."""
-    import pandas as pd
+    import numpy as np
 
-    return [f"{value:016x}" for value in pd.util.hash_pandas_object(attributes, index=False)]
+    nominal = attributes.select_dtypes("category").astype("str")
+    numbers = attributes.drop(columns=nominal.columns).to_numpy(dtype=np.float32)
+    numbers = np.where(np.isnan(numbers), np.float32(np.nan), numbers + 0)  # one NaN, no -0
+    words = ["\0".join(row) for row in nominal.to_numpy()] if len(nominal.columns) else None
+    return [
+        hashlib.sha256(row.astype("<f4").tobytes() + (words[i].encode() if words else b""))
+        .hexdigest()[:16]
+        for i, row in enumerate(numbers)
+    ]  # fmt: skip

@@ -71,7 +71,7 @@ def fetch(
     *,
     chosen: bool = False,
 ) -> None:
-    """Bring `folder` to hold these files and no others; if all are right already, touch nothing.
+    """Bring `folder` to hold these files; if all are right already, touch nothing.
 
     What was downloaded once is kept by its sha256 and not asked for again; if anything fails, the
     next call goes on from there.
@@ -127,9 +127,15 @@ def keep(files: Sequence[RawFile], folder: Path) -> None:
         WorkspaceError: the folder for downloads cannot be written.
     """
     for file in files:
-        if _found(folder / file.name, file.sha256) is None and not _kept(file).exists():
+        if _found(_kept(file), file.sha256) is None or _found(folder / file.name, file.sha256):
+            continue
+        try:
             with artifacts.whole_file(_kept(file)) as temporary:
                 shutil.copyfile(folder / file.name, temporary)
+        except OSError as error:
+            raise WorkspaceError(
+                f"expected a writable folder {paths.DOWNLOADS}, found: {error.strerror or error}"
+            ) from None
 
 
 def _kept(file: RawFile) -> Path:

@@ -14,13 +14,13 @@ from pipeline.errors import DatasetError
 from tests.datasets.toy import Toy
 
 STUDY = """\
-profile: quick
+profile: published
 results: results
 page: page.md
 cells:
-  - {datasets: [hpo_eye], method: mcloss, members: 2, seeds: [0]}
+  - {datasets: [enron], method: mcloss, members: 2, seeds: [0]}
 """
-ONE = Cell(dataset="hpo_eye", method="mcloss", members=2, seed=0)
+ONE = Cell(dataset="enron", method="mcloss", members=2, seed=0)
 
 
 @pytest.fixture(autouse=True)
@@ -29,21 +29,20 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "get", lambda name: Toy())
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     Path("study.yaml").write_text(STUDY)
-    Toy().fetch(paths.raw("hpo_eye"))
+    Toy().fetch(paths.raw("enron"))
 
 
 def run(one: Cell = ONE) -> dict:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Cell, "config", small(Cell.config))
-        return cell.run(one, "quick")
+        return cell.run(one, "published")
 
 
 def small(config):
     def shrunk(self: Cell, profile: str):
         found = config(self, profile)
-        train = found.train.model_copy(update={"hidden": 8, "epochs": 2, "held_out_cuts": False})
-        prepare = found.prepare.model_copy(update={"min_support": 1})
-        return found.model_copy(update={"train": train, "prepare": prepare})
+        train = found.train.model_copy(update={"hidden": 8, "epochs": 2})
+        return found.model_copy(update={"train": train})
 
     return shrunk
 
@@ -66,7 +65,7 @@ def test_a_variant_is_trained_as_the_weighted_loss():
 def test_the_result_is_written_where_the_study_looks_for_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cell, "run", lambda one, profile: {"schema": 1, "seed": one.seed})
     assert __main__.main(["study.yaml", ONE.model_dump_json()]) == 0
-    file = Path("results/hpo_eye.mcloss.2.0.json")
+    file = Path("results/enron.mcloss.2.0.json")
     assert json.loads(file.read_text()) == {"schema": results.SCHEMA, "seed": 0}
 
 

@@ -57,16 +57,46 @@ def test_gains_are_shown_beside_those_at_equal_members(tmp_path: Path):
     assert row(text, "weighted/released", "5")[-2:] == ["5.00", "2.50"]
     assert row(text, "mcloss", "5")[-2:] == ["2.00", "1.00"]
     assert "### enron" not in text  # nothing to compare there
-    assert "no result yet" not in text
+    assert "no result" not in text
 
 
 def test_missing_cells_are_listed_first(tmp_path: Path):
     grid = load(tmp_path)
     put(grid, grid.all_cells()[0], 0.2)
     text = page(tmp_path)
-    assert "**6 cells have no result yet:**" in text
+    assert "**6 cells have no result of these settings yet:**" in text
     assert text.index("- enron, mcloss, 1 member, seed 0") < text.index("| spo_FUN | 0.215 |")
     assert "## The weighted loss" not in text
+
+
+def test_a_result_of_other_settings_is_not_on_the_page(tmp_path: Path):
+    grid = load(tmp_path)
+    cell = grid.all_cells()[0]
+    put(grid, cell, 0.99)
+    file = Path(grid.results) / cell.file_name
+    file.write_text(file.read_text().replace('"epochs": 115', '"epochs": 1'))
+    text = page(tmp_path)
+    assert "**7 cells have no result" in text
+    assert "0.99" not in text
+
+
+def test_a_bin_without_nodes_is_left_empty(tmp_path: Path):
+    grid = load(tmp_path)
+    for cell in grid.all_cells():
+        put(grid, cell, 0.2)
+    file = Path(grid.results) / grid.all_cells()[-1].file_name
+    file.write_text(file.read_text().replace('"macro_ap": 0.05', '"macro_ap": null'))
+    assert row(page(tmp_path), "mcloss", "5")[6] == ""
+    assert row(page(tmp_path), "mcloss", "1")[6] == "0.0500 ± 0.0000"
+
+
+def test_the_loss_of_each_row_is_named(tmp_path: Path):
+    grid = load(tmp_path)
+    for cell in grid.all_cells():
+        put(grid, cell, 0.2)
+    text = page(tmp_path)
+    assert row(text, "weighted/released", "5")[2:4] == ["sum", "predictive"]
+    assert row(text, "mcloss", "5")[2:4] == ["mean", "none"]
 
 
 def test_every_result_has_its_command(tmp_path: Path):
@@ -74,9 +104,8 @@ def test_every_result_has_its_command(tmp_path: Path):
     for cell in grid.all_cells():
         put(grid, cell, 0.2)
     text = page(tmp_path)
-    assert text.count("rarenode benchmark --datasets ") == 7
-    command = "--datasets spo_FUN --methods weighted/released --members 5 --seeds 1 --again"
-    assert command in text
+    assert text.count("rarenode benchmark --study study.yaml --datasets ") == 7
+    assert "--datasets spo_FUN --methods weighted/released --members 5 --seeds 1 --again" in text
 
 
 def test_a_damaged_result_is_refused_by_name(tmp_path: Path):

@@ -44,6 +44,8 @@ def test_a_cell_has_the_published_settings_of_its_data_set():
         ("seeds: [0, 1]", "seeds: []", "cells.0.seeds: "),
         ("page: page.md\n", "", "page: Field required"),
         ("profile: published", "profile: nightly", "profile: "),
+        ("profile: published", "profile: quick", "profile: "),
+        ("method: mcloss, members: 5", "method: mcloss, members: 1", "each cell once"),
         (TEXT, "", "expected sections"),
     ],
 )

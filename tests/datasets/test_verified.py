@@ -362,9 +362,24 @@ def test_files_that_were_put_there_by_hand_can_be_kept(origin, folder):
     shutil.copy(origin / A.path, folder / A.name)
     verified.keep(FILES, folder)
     assert downloads() == [A.sha256]
+    (paths.DOWNLOADS / A.sha256).write_text("damaged")
+    verified.keep(FILES, folder)
+    assert verified.sha256_of(paths.DOWNLOADS / A.sha256) == A.sha256
     (folder / A.name).write_text("damaged")
     (paths.DOWNLOADS / A.sha256).unlink()
     verified.keep(FILES, folder)
+    assert downloads() == []
+
+
+def test_kept_file_that_cannot_be_written_is_one_message(origin, folder, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    verified.fetch(FILES, origin, folder)
+    monkeypatch.setattr(shutil, "copyfile", full)
+    message = "expected a writable folder .rarenode/downloads, found: No space left"
+    with pytest.raises(WorkspaceError, match=message):
+        verified.keep(FILES, folder)
     assert downloads() == []
 
 
@@ -418,7 +433,9 @@ def test_without_a_network_the_way_out_is_shown(folder):
     assert "`rarenode data get toy --from DIR` takes the files from a folder" in message
 
 
-@pytest.mark.parametrize("url", ["http://", "http://[", "https://127.0.0.1:x"])
+@pytest.mark.parametrize(
+    "url", ["http://", "http://[", "https://127.0.0.1:x", "http://a..b/x", f"http://{'a' * 70}/x"]
+)
 def test_address_that_is_none_is_one_message(url, folder):
     refused(url, folder, "expected the file ")
 
