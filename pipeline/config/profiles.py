@@ -6,7 +6,6 @@ from pipeline.config.published import PUBLISHED
 from pipeline.config.sections import Config
 from pipeline.errors import ConfigError
 
-_QUICK: dict[str, Any] = {}  # what a parameter is when nobody sets it
 _FULL: dict[str, Any] = {
     "train.members": 10,
     "train.epochs": 60,
@@ -41,7 +40,6 @@ _FREE: dict[str, Any] = {
 }
 _OF_A_DATASET = ("train.learning_rate", "train.hidden", "train.epochs")
 
-
 # Every parameter that any profile sets: whoever asks for one gets all of them.
 _OWNED = tuple(dict.fromkeys([*_FULL, *_FIXED, *_FREE, *_OF_A_DATASET]))
 # The names `quick` and `full` stand for a budget, and for figures that were come by honestly.
@@ -56,8 +54,8 @@ def values(name: str, dataset: str) -> dict[str, Any]:
     """
     if name == "published":
         return fixed(dataset) | _FREE
-    defaults = {key: _value(Config(), key) for key in _OWNED}
-    return defaults | {"quick": _QUICK, "full": _FULL}[name]
+    quick = {key: _value(Config(), key) for key in _OWNED}  # what they are when nobody sets them
+    return quick | _FULL if name == "full" else quick
 
 
 def name_of(config: Config) -> str:

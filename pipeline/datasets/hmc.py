@@ -232,12 +232,11 @@ def _digests(attributes: "pd.DataFrame") -> list[str]:
     """A short digest of each row's features: equal rows have equal ones."""
     import numpy as np
 
-    nominal = attributes.select_dtypes("category").astype("str")
-    numbers = attributes.drop(columns=nominal.columns).to_numpy(dtype=np.float32)
+    nominal = attributes.select_dtypes("category")
+    numbers = attributes.drop(columns=nominal.columns).to_numpy(dtype="<f4")
     numbers = np.where(np.isnan(numbers), np.float32(np.nan), numbers + 0)  # one NaN, no -0
-    words = ["\0".join(row) for row in nominal.to_numpy()] if len(nominal.columns) else None
+    codes = nominal.apply(lambda column: column.cat.codes).to_numpy(dtype="<i2")
     return [
-        hashlib.sha256(row.astype("<f4").tobytes() + (words[i].encode() if words else b""))
-        .hexdigest()[:16]
-        for i, row in enumerate(numbers)
-    ]  # fmt: skip
+        hashlib.sha256(number.tobytes() + code.tobytes()).hexdigest()[:16]
+        for number, code in zip(numbers, codes, strict=True)
+    ]
