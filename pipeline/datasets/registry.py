@@ -11,6 +11,7 @@ from pipeline.errors import DatasetError
 _SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "hpo_eye": ("pipeline.datasets.hpo", "HpoBranch", ("HP:0000478",)),
     "hpo_nervous": ("pipeline.datasets.hpo", "HpoBranch", ("HP:0000707",)),
+    "icd10cm": ("pipeline.datasets.icd10cm", "Icd10Cm", ()),
 } | {name: ("pipeline.datasets.hmc", "HmcBenchmark", (name,)) for name in hmc_files.NAMES}
 
 

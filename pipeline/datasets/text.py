@@ -1,12 +1,14 @@
 """Text as features. What is learnt from text is learnt from the fitted rows alone."""
 
+import re
+import unicodedata
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from threadpoolctl import threadpool_limits
 
 
@@ -15,6 +17,12 @@ class Block(NamedTuple):
 
     values: np.ndarray
     names: tuple[str, ...]
+
+
+def normalise(text: str) -> str:
+    """Lower case, no accents or punctuation, words sorted ('Cataract, congenital'); with digits."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().casefold()
+    return " ".join(sorted(re.findall(r"[a-z0-9]+", plain)))
 
 
 def ngrams(texts: pd.Series, fit_rows: np.ndarray, lengths: tuple[int, int]) -> sparse.csr_array:
@@ -47,6 +55,22 @@ def components(columns: sparse.csr_array, fit_rows: np.ndarray, most: int, prefi
     real = svd.singular_values_ > 1e-5 * svd.singular_values_[0]  # the rest is rounding noise
     names = tuple(f"{prefix}:{number}" for number in np.flatnonzero(real))
     return Block(values[:, real].astype(np.float32), names)
+
+
+def hashed(texts: pd.Series, lengths: tuple[int, int], count: int, prefix: str) -> Block:
+    """Words and runs of words, counted in `count` columns by a hash; each row has length 1 or 0.
+
+    For many texts: nothing is learnt, and no vocabulary is held. Signs are hashed too, so that what
+    meets in a column cancels out on average.
+    """
+    vectorizer = HashingVectorizer(
+        ngram_range=lengths,
+        token_pattern=r"\b\w+\b",  # the default leaves out what tells hepatitis A from B
+        n_features=count,
+        dtype=np.float32,  # pyright: ignore[reportArgumentType]
+    )
+    values: Any = vectorizer.transform(texts)
+    return Block(values.toarray(), tuple(f"{prefix}:{number}" for number in range(count)))
 
 
 def indicators(texts: pd.Series, fit_rows: np.ndarray, least: int, most: int, prefix: str) -> Block:

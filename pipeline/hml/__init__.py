@@ -4,9 +4,16 @@ A library that knows nothing of files (its bundle aside), command lines or orche
 exported here is the contract; `metrics`, `decisions` and `slices` are modules of plain functions.
 """
 
+import os
+from typing import TYPE_CHECKING, Any
+
+# Large tensors are made and freed at every step. In pages of 4 kB the kernel spends more time on
+# handing them out than torch on filling them (docs/performance.md). Asked for before torch
+# allocates anything; without effect where the system has no huge pages.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
 from pipeline.hml import bootstrap, decisions, metrics, slices
 from pipeline.hml.bundle import load_bundle, save_bundle
-from pipeline.hml.classifier import RareNodeClassifier
 from pipeline.hml.constraint import coherent, constrained_probability
 from pipeline.hml.ensemble import Ensemble
 from pipeline.hml.fitting import fit_ensemble
@@ -15,6 +22,9 @@ from pipeline.hml.imbalance import imbalance_weights
 from pipeline.hml.losses import weighted_loss
 from pipeline.hml.training import Objective, Settings, train
 from pipeline.hml.uncertainty import uncertainty
+
+if TYPE_CHECKING:
+    from pipeline.hml.classifier import RareNodeClassifier
 
 __all__ = [
     "Ensemble",
@@ -36,3 +46,12 @@ __all__ = [
     "uncertainty",
     "weighted_loss",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # scikit-learn takes longer to import than all the rest, and no stage of the pipeline needs it.
+    if name == "RareNodeClassifier":
+        from pipeline.hml.classifier import RareNodeClassifier
+
+        return RareNodeClassifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,8 @@ def group_weights(
     _, position = np.unique(np.asarray(groups), return_inverse=True)
     draws = np.random.default_rng(seed).standard_exponential((replicates, position.max() + 1))
     weights = draws[:, position]
-    return weights / weights.mean(axis=1, keepdims=True)
+    weights /= weights.mean(axis=1, keepdims=True)
+    return weights
 
 
 def interval(values: Any, level: float = 0.95) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch.autograd.function import once_differentiable
 
-from pipeline.hml import kernels
+from pipeline.hml import kernels, levels
 from pipeline.hml.hierarchy import Hierarchy
 
 Scores = TypeVar("Scores", np.ndarray, torch.Tensor)
@@ -100,32 +100,57 @@ class _HierarchyMaximum(torch.autograd.Function):
     def forward(
         ctx: Any, scores: torch.Tensor, labels: torch.Tensor | None, hierarchy: Hierarchy
     ) -> torch.Tensor:
-        rows = _rows(scores)
-        value, argument = np.empty_like(rows), np.empty(rows.shape, dtype=np.int32)
-        edges = hierarchy.child, hierarchy.parent
-        if labels is None:
-            kernels.maximum(rows, *edges, value, argument)
-        else:
-            label = kernels.as_labels(labels.detach().cpu().numpy())
-            kernels.maximum_within_label(rows, label, *edges, value, argument)
-        ctx.argument = argument
-        return torch.from_numpy(value).view(scores.shape).to(scores.device)
+        value, ctx.argument = maximum(scores, labels, hierarchy)
+        return value
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *gradients: Any
     ) -> tuple[torch.Tensor, None, None]:
-        gradient = gradients[0]
-        rows = _rows(gradient)
-        out = np.zeros_like(rows)
-        kernels.scatter_add(rows, ctx.argument, out)
-        return torch.from_numpy(out).view(gradient.shape).to(gradient.device), None, None
+        return scatter_add(gradients[0], ctx.argument), None, None
+
+
+# Where the arg-max is: int32 from the kernels, int64 from the tensor operations, as scatter_add_
+# wants it.
+Columns = Shaped[torch.Tensor, "*rows node"]
+
+
+def maximum(
+    scores: Float[torch.Tensor, "*rows node"],
+    labels: Bool[torch.Tensor, "example node"] | None,
+    hierarchy: Hierarchy,
+) -> tuple[Float[torch.Tensor, "*rows node"], Columns]:
+    """The maxima and their arg-max columns: compiled on the CPU, level by level elsewhere."""
+    scores = scores.detach()
+    if scores.device.type != "cpu":
+        return levels.maximum(scores, labels, hierarchy)
+    rows = _rows(scores)
+    value, argument = np.empty_like(rows), np.empty(rows.shape, dtype=np.int32)
+    edges = hierarchy.start, hierarchy.parent
+    kernels.maximum(rows, *edges, value, argument)
+    if labels is not None:
+        label = kernels.as_labels(labels.numpy())
+        kernels.restrict_to_positives(rows, label, *edges, value, argument)
+    shape = scores.shape
+    return torch.from_numpy(value).view(shape), torch.from_numpy(argument).view(shape)
+
+
+def scatter_add(
+    gradient: Float[torch.Tensor, "*rows node"], argument: Columns
+) -> Float[torch.Tensor, "*rows node"]:
+    """What flows back through `maximum`: each entry goes to its arg-max column."""
+    if gradient.device.type != "cpu":
+        return torch.zeros_like(gradient).scatter_add_(-1, argument, gradient)
+    rows = _rows(gradient)
+    out = np.zeros_like(rows)
+    kernels.scatter_add(rows, argument.view(rows.shape).numpy(), out)
+    return torch.from_numpy(out).view(gradient.shape)
 
 
 def _rows(tensor: torch.Tensor) -> np.ndarray:
-    """(row, node) in host memory: on another device the pass over the edges still runs here."""
-    return np.ascontiguousarray(tensor.detach().cpu().reshape(-1, tensor.shape[-1]).numpy())
+    """(row, node), contiguous."""
+    return tensor.reshape(-1, tensor.shape[-1]).contiguous().numpy()
 
 
 def _floating(p: Shaped[Any, "..."], what: str) -> torch.Tensor:

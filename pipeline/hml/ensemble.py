@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from pipeline.hml.constraint import coherent
 from pipeline.hml.decisions import decide
@@ -61,14 +61,24 @@ class Ensemble:
     ) -> Float[np.ndarray, "example node"]:
         """The mean over members, coherent, float32; members are streamed over examples."""
         result = np.empty((len(features), len(self.hierarchy)), dtype=np.float32)
-        for rows in self._blocks(len(features)):
-            result[rows] = self.member_probability(np.asarray(features[rows])).mean(0)
+        done = 0
+        for block in self.blocks(features, np.arange(len(features))):
+            result[done : done + len(block)] = block
+            done += len(block)
         return result
+
+    def blocks(
+        self, features: Float[np.ndarray, "example feature"], rows: Int[np.ndarray, " row"]
+    ) -> Iterator[Float[np.ndarray, "block node"]]:
+        """What `predict_proba` gives for some rows of the features, a block of rows at a time.
+
+        Of memory-mapped features only a block's rows are read.
+        """
+        size = max(1, _WORK // (self.networks.members * len(self.hierarchy)))
+        for start in range(0, len(rows), size):
+            block = np.asarray(features[rows[start : start + size]])
+            yield self.member_probability(block).mean(0)
 
     def decide(self, p: Any, rule: str) -> Bool[np.ndarray, "example node"]:
         """Decisions by one of the rules in `cuts`, closed upward; KeyError for another name."""
         return decide(np.asarray(p), self.cuts[rule], self.hierarchy)
-
-    def _blocks(self, examples: int) -> Iterator[slice]:
-        size = max(1, _WORK // (self.networks.members * len(self.hierarchy)))
-        return (slice(start, start + size) for start in range(0, examples, size))

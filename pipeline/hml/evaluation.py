@@ -2,18 +2,34 @@
 
 Row 0 of the weights is the observed sample, the others are replicates: one computation gives a
 figure and its spread, and the difference of two methods under the same weights is paired.
+
+Nothing here holds an example x node array. Predictions are streamed in two passes: the first finds
+the scores of the positives, the second counts what lies between them (see `ranking`). Each row is
+computed alone, so where the counts of all rows would not fit into memory, the rows are taken in
+turns, with a pass for each turn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy import sparse
 
-from pipeline.hml import bootstrap
-from pipeline.hml.metrics import Counts, average_precision_replicates
+from pipeline.hml import bootstrap, score_kernels
+from pipeline.hml.metrics import Counts
+from pipeline.hml.predictions import Labels, Predict, Predictions
+from pipeline.hml.ranking import ByNode, Pooled
 
 Rows = Float[np.ndarray, " row"]
+Decide = Callable[[Any], Any]
+Objective = Literal["macro_ap", "micro_ap"]
+
+# Counts that are held at a time: 800 MB in float64.
+SUMS = 100_000_000
+# Rows whose (row, node) figures are worked out at a time.
+_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -25,11 +41,14 @@ class Evaluation:
             its like, and each of the macro figures as "<name>/<slice>". NaN where a slice is empty.
         node_ap: (node,) average precision of each scored node; NaN without a positive.
         node_recall: rule -> (node,) recall of each scored node; NaN without a positive.
+        ap_error: how far "micro_ap" may be from the exact value in any row; 0 means that it is
+            exact, as all other figures are. See `ranking`.
     """
 
     figures: dict[str, Rows]
     node_ap: np.ndarray
     node_recall: dict[str, np.ndarray]
+    ap_error: float = 0.0
 
     def point(self, name: str) -> float:
         """The figure on the observed sample."""
@@ -52,56 +71,165 @@ def row_weights(groups: np.ndarray, replicates: int, *, seed: int) -> np.ndarray
 
 
 def evaluate(
-    y: Bool[np.ndarray, "example node"],
-    p: Float[np.ndarray, "example node"],
-    decisions: Mapping[str, Bool[np.ndarray, "example node"]],
+    labels: sparse.csr_array,
+    predict: Predict,
+    decide: Mapping[str, Decide],
     prior: Float[np.ndarray, " node"],
     weights: Float[np.ndarray, "row example"],
-    slices: Mapping[str, Bool[np.ndarray, " node"]],
+    slices: Mapping[str, Bool[np.ndarray, " scored"]],
+    *,
+    scored: Bool[np.ndarray, " node"] | None = None,
 ) -> Evaluation:
-    """Evaluate probabilities and decisions; all arrays hold the scored nodes only.
+    """Evaluate probabilities and decisions on the scored nodes.
 
     Macro average precision runs over the nodes with a test positive; the macro figures of a rule
     run over all scored nodes, a node without a test positive counts as 0.
 
     Args:
-        y: closed labels.
-        p: coherent probabilities.
-        decisions: rule -> decisions.
+        labels: (example, node) CSR, closed upward.
+        predict: from a range of examples to their coherent probabilities (example, node). It may be
+            called several times for the same range.
+        decide: rule -> from such a block to its decisions (example, node).
         prior: shares of positives in the training data, the reference of `brier_skill`.
         weights: see `row_weights`.
-        slices: name -> nodes.
+        slices: name -> some of the scored nodes.
+        scored: the nodes that are judged; None is all.
+
+    Raises:
+        ValueError: shapes do not fit, or a probability is NaN.
     """
-    examples, nodes = y.shape
-    owner = np.repeat(np.arange(examples), nodes)
-    node_ap = np.stack(
-        [average_precision_replicates(a, b, weights) for a, b in zip(y.T, p.T, strict=True)], axis=1
-    )
-    error, reference = ((y - p.astype(np.float64)) ** 2).mean(1), ((y - prior) ** 2).mean(1)
-    figures = {
-        "micro_ap": average_precision_replicates(
-            y.reshape(-1), p.reshape(-1), weights, example=owner
-        ),
-        "macro_ap": _mean_of_known(node_ap),
-        # No skill is to be had over a reference that is right everywhere.
-        "brier_skill": 1 - (weights @ error) / (weights @ reference if reference.any() else np.nan),
+    if weights.ndim != 2 or weights.shape[1] != labels.shape[0]:
+        raise ValueError(f"weights must have shape (row, {labels.shape[0]}). Got {weights.shape}")
+    predictions = Predictions(labels, predict, scored)
+    score, squares = predictions.scores()
+    rankings = ByNode.of(predictions.labels, score), Pooled.of(predictions.labels, score)
+    nodes = predictions.labels.shape[1]
+    held = sum(len(ranking.threshold) for ranking in rankings) + len(decide) * nodes
+    parts: list[Evaluation] = []
+    for rows in _ranges(len(weights), SUMS // max(held, 1)):
+        parts += _of_rows(predictions, *rankings, decide, weights[rows], slices)
+    joined = {
+        name: np.concatenate([part.figures[name] for part in parts]) for name in parts[0].figures
     }
-    figures |= {f"macro_ap/{name}": _mean_of_known(node_ap[:, s]) for name, s in slices.items()}
-    positive = y.any(0)
-    recall: dict[str, np.ndarray] = {}
-    for rule, decided in decisions.items():
-        counts = Counts.of(y, decided, weights)
-        figures |= {f"{name}/{rule}": values for name, values in counts.scores().items()}
+    share = prior if scored is None else prior[scored]
+    skill = _brier_skill(predictions, score, squares, share, weights)
+    # Figures over all nodes come first.
+    overall = {name: joined.pop(name) for name in ("micro_ap", "macro_ap")}
+    figures = overall | {"brier_skill": skill} | joined
+    error = max(part.ap_error for part in parts)
+    return Evaluation(figures, parts[0].node_ap, parts[0].node_recall, error)
+
+
+def average_precision(
+    labels: sparse.csr_array,
+    predict: Predict,
+    name: Objective,
+    *,
+    scored: Bool[np.ndarray, " node"] | None = None,
+) -> float:
+    """One of the two figures alone, on the observed sample; see `evaluate`."""
+    predictions = Predictions(labels, predict, scored)
+    kind = {"macro_ap": ByNode, "micro_ap": Pooled}[name]
+    ranking = kind.of(predictions.labels, predictions.scores()[0])
+    weights, sums = np.ones((labels.shape[0], 1)), np.zeros((len(ranking.threshold), 1))
+    for rows, p in predictions:
+        ranking.count(predictions.judged(p), weights[rows], sums)
+    low, high = ranking.bounds(weights, sums, slice(1))
+    known = ~np.isnan(low[:, 0])
+    return float(((low + high) / 2)[known].mean()) if known.any() else float("nan")
+
+
+def _of_rows(
+    predictions: Predictions,
+    by_node: ByNode,
+    pooled: Pooled,
+    decide: Mapping[str, Decide],
+    weights: np.ndarray,
+    slices: Mapping[str, np.ndarray],
+) -> Iterator[Evaluation]:
+    """One pass: all but the Brier skill under weights (row, example), some rows at a time."""
+    labels, transposed = predictions.labels, np.ascontiguousarray(weights.T)
+    nodes = labels.shape[1]
+    between = [np.zeros((len(ranking.threshold), len(weights))) for ranking in (by_node, pooled)]
+    predicted = {rule: np.zeros((nodes, len(weights))) for rule in decide}
+    hit = {rule: np.zeros(labels.nnz) for rule in decide}
+    for examples, p in predictions:
+        judged, line = predictions.judged(p), transposed[examples]
+        by_node.count(judged, line, between[0])
+        pooled.count(judged, line, between[1])
+        for rule, decision in decide.items():
+            decided = predictions.judged(np.asarray(decision(p), dtype=np.bool_))
+            within, found = predictions.at_positives(examples, decided)
+            hit[rule][within] = found
+            score_kernels.count_decided(decided, line, predicted[rule])
+
+    known = np.bincount(labels.indices, minlength=nodes) > 0
+    for rows in _ranges(len(weights), _TOGETHER):
+        node_ap = np.ascontiguousarray(by_node.bounds(transposed, between[0], rows)[0].T)
+        low, high = (bound[0] for bound in pooled.bounds(transposed, between[1], rows))
+        figures = {"micro_ap": (low + high) / 2, "macro_ap": _mean(node_ap[:, known])}
         for part, chosen in slices.items():
-            scores = counts.of_nodes(chosen).scores()
-            figures |= {f"{name}/{rule}/{part}": values for name, values in scores.items()}
-        found = np.full(nodes, np.nan)
-        found[positive] = counts.hit[0, positive] / counts.positive[0, positive]
-        recall[rule] = found
-    return Evaluation(figures, node_ap[0], recall)
+            figures[f"macro_ap/{part}"] = _mean(node_ap[:, known & chosen])
+        recall: dict[str, np.ndarray] = {}
+        positive = _per_node(weights[rows], labels, np.ones(labels.nnz))
+        for rule in decide:
+            counts = Counts(
+                _per_node(weights[rows], labels, hit[rule]),
+                np.ascontiguousarray(predicted[rule][:, rows].T),
+                positive,
+            )
+            figures |= _rule_figures(rule, counts, slices)
+            recall[rule] = np.full(nodes, np.nan)
+            recall[rule][known] = counts.hit[0, known] / positive[0, known]
+        error = float(np.fmax.reduce((high - low) / 2, initial=0))
+        yield Evaluation(figures, node_ap[0], recall, error)
 
 
-def _mean_of_known(values: np.ndarray) -> np.ndarray:
-    """Mean over nodes (row, node) that are known in row 0; every replicate keeps every positive."""
-    known = values[:, ~np.isnan(values[0])]
-    return known.mean(1) if known.shape[1] else np.full(len(values), np.nan)
+def _rule_figures(
+    rule: str, counts: Counts, slices: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    figures = {f"{name}/{rule}": values for name, values in counts.scores().items()}
+    for part, chosen in slices.items():
+        scores = counts.of_nodes(chosen).scores()
+        figures |= {f"{name}/{rule}/{part}": values for name, values in scores.items()}
+    return figures
+
+
+def _brier_skill(
+    predictions: Predictions,
+    score: np.ndarray,
+    squares: np.ndarray,
+    share: np.ndarray,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """From each example's sum of squares: (1 - p)^2 of a positive is p^2 + 1 - 2 p."""
+
+    def error(total: np.ndarray, at_positives: np.ndarray) -> np.ndarray:
+        return total + _at(predictions.labels, 1 - 2 * at_positives).sum(axis=1)
+
+    total = np.empty(1)
+    score_kernels.squares(np.asarray(share, np.float64)[None], total)
+    reference = error(total, share[predictions.labels.indices])
+    # No skill is to be had over a reference that is right everywhere.
+    base = weights @ reference if reference.any() else np.nan
+    return 1 - (weights @ error(squares, score)) / base
+
+
+def _per_node(weights: np.ndarray, labels: Labels, counted: np.ndarray) -> np.ndarray:
+    """Weights (row, example) of the labels that count, summed per node: (row, node)."""
+    return np.ascontiguousarray(weights @ _at(labels, counted))
+
+
+def _at(labels: Labels, values: np.ndarray) -> Labels:
+    """Values (positive,) in the place of the labels."""
+    return sparse.csr_array((values, labels.indices, labels.indptr), shape=labels.shape)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over nodes (row, node)."""
+    return values.mean(1) if values.shape[1] else np.full(len(values), np.nan)
+
+
+def _ranges(length: int, size: int) -> list[slice]:
+    step = max(1, size)
+    return [slice(start, min(start + step, length)) for start in range(0, length, step)]

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
-from pipeline.hml.decisions import half_cuts, prior_matched_cuts
+from pipeline.hml.decisions import half_cuts, prior_matched_cuts_streamed
 from pipeline.hml.ensemble import Ensemble
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.preprocessing import Standardizer
@@ -19,8 +19,9 @@ def fit_ensemble(
     hierarchy: Hierarchy,
     settings: Settings,
     *,
-    held_out: Bool[np.ndarray, " example"] | None,
+    held_out: Bool[np.ndarray, " row"] | None,
     seed: int,
+    rows: Int[np.ndarray, " row"] | None = None,
     scored: np.ndarray | None = None,
     on_epoch: Callable[[str], EpochEnd] | None = None,
 ) -> Ensemble:
@@ -33,12 +34,13 @@ def fit_ensemble(
     there serve the second ensemble, which learns from every example.
 
     Args:
-        features: (example, feature) float32, NaN where missing.
+        features: (example, feature) float32, NaN where missing; may be memory-mapped.
         labels: (example, node) boolean CSR; most specific nodes suffice.
         hierarchy: of these nodes.
         settings: of both ensembles.
-        held_out: (example,) which examples place the cuts; None places none.
+        held_out: (row,) which of the rows place the cuts; None places none.
         seed: see `train`.
+        rows: (row,) the examples that are learnt from or held out; None is all.
         scored: (node,) bool, the nodes that enter the loss.
         on_epoch: given "cuts" or "final", returns the callback of that training.
 
@@ -50,18 +52,19 @@ def fit_ensemble(
             "held_out must leave out some examples and keep some. "
             f"Got {int(held_out.sum())} of {len(held_out)}"
         )
-    rows = sparse.csr_array(labels).astype(np.bool_)
-    share = hierarchy.support(rows) / len(features)
+    learnt = np.arange(len(features)) if rows is None else rows
+    share = hierarchy.support(sparse.csr_array(labels)[learnt]) / len(learnt)
 
-    def fitted(chosen: np.ndarray | slice, part: str, cuts: dict[str, np.ndarray]) -> Ensemble:
-        block = np.asarray(features[chosen])
-        preprocessing = Standardizer.fit(block)
+    def fitted(chosen: np.ndarray, part: str, cuts: dict[str, np.ndarray]) -> Ensemble:
+        preprocessing = Standardizer.fit(features, chosen)
         networks = train(
-            preprocessing.transform(block),
-            rows[chosen],
+            features,
+            labels,
             hierarchy,
             settings,
             seed=seed,
+            rows=chosen,
+            preprocessing=preprocessing,
             scored=scored,
             on_epoch=on_epoch(part) if on_epoch else None,
         )
@@ -69,7 +72,8 @@ def fit_ensemble(
 
     cuts = {"half": half_cuts(len(hierarchy))}
     if held_out is not None:
-        first = fitted(np.flatnonzero(~held_out), "cuts", {})
-        held_out_scores = first.predict_proba(features[np.flatnonzero(held_out)])
-        cuts["prior_matched"] = prior_matched_cuts(held_out_scores, share)
-    return fitted(slice(None), "final", cuts)
+        first = fitted(learnt[~held_out], "cuts", {})
+        judged = learnt[held_out]
+        blocks = first.blocks(features, judged)
+        cuts["prior_matched"] = prior_matched_cuts_streamed(blocks, len(judged), share)
+    return fitted(learnt, "final", cuts)

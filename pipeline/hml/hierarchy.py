@@ -41,9 +41,9 @@ class Hierarchy:
         self.edge_index = edge_index
         for array in (depth, edge_index):
             array.setflags(write=False)
-        # What the kernels need: last child first.
-        self.child = np.ascontiguousarray(edge_index[0, ::-1], dtype=np.int32)
-        self.parent = np.ascontiguousarray(edge_index[1, ::-1], dtype=np.int32)
+        # What the kernels need: the parents of each node as compressed rows. Edges lie by child.
+        self.start = np.searchsorted(edge_index[0], np.arange(len(nodes) + 1)).astype(np.int32)
+        self.parent = edge_index[1].astype(np.int32)
 
     @classmethod
     def from_edges(
@@ -139,7 +139,7 @@ class Hierarchy:
             return type(given)(closed.astype(given.dtype))
         array: Any = given.detach().cpu().numpy() if isinstance(given, torch.Tensor) else given
         labels = array.reshape(-1, len(self)).astype(np.bool_)  # a copy: closed in place
-        kernels.close_upward(labels.view(np.uint8), self.child, self.parent)
+        kernels.close_upward(labels.view(np.uint8), self.start, self.parent)
         labels = labels.reshape(array.shape)
         if isinstance(given, torch.Tensor):
             result: Any = torch.from_numpy(labels).to(device=given.device, dtype=given.dtype)
@@ -162,12 +162,11 @@ class Hierarchy:
 
     def check_closed(self, labels: np.ndarray) -> None:
         """Raise ValueError if labels (example, node) uint8 are not closed upward."""
-        row, edge = kernels.first_open_edge(labels, self.child, self.parent)
+        row, child, parent = kernels.first_open_edge(labels, self.start, self.parent)
         if row >= 0:
-            child, parent = self.nodes[self.child[edge]], self.nodes[self.parent[edge]]
             raise ValueError(
                 f"y must be closed upward (see Hierarchy.close). In example {row} the node "
-                f"{child!r} is positive and its parent {parent!r} is not"
+                f"{self.nodes[child]!r} is positive and its parent {self.nodes[parent]!r} is not"
             )
 
 

@@ -1,9 +1,9 @@
 """Compiled passes over the edges of a hierarchy.
 
-All kernels take `child` and `parent` columns sorted by child, last node first. Node order is
-topological, so when an edge is reached, everything below its child has already arrived there: one
-pass is exact for any DAG, in O(rows x edges) time and no memory beyond the output. They are serial,
-because a thread pool beside torch's own costs more than it brings on few cores.
+The edges come as compressed rows: the parents of node n are `parent[start[n]:start[n + 1]]`. Node
+order is topological, so when the nodes are taken from the last to the first, everything below a
+node has already arrived there: one pass is exact for any DAG, in O(rows x edges) time. The kernels
+are serial, because a thread pool beside torch's own costs more than it brings on few cores.
 """
 
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 import numba
 import numpy as np
 
+# Rows that are carried upward side by side, one per lane of the vector unit (docs/performance.md).
+_LANES = 16
 
-def _compiled(kernel: Any) -> Any:
+
+def compiled(kernel: Any) -> Any:
     """Compile at the first call; keep the result on disk where there is a folder to write to."""
     try:
         return numba.njit(cache=True, nogil=True)(kernel)
@@ -20,84 +23,110 @@ def _compiled(kernel: Any) -> Any:
         return numba.njit(nogil=True)(kernel)
 
 
-@_compiled
-def close_upward(labels: Any, child: Any, parent: Any) -> None:
+@compiled
+def close_upward(labels: Any, start: Any, parent: Any) -> None:
     """Make every ancestor of a positive node positive, in place; labels (row, node)."""
     for row in range(labels.shape[0]):
         line = labels[row]
-        for edge in range(child.shape[0]):
-            if line[child[edge]]:
-                line[parent[edge]] = 1
+        for node in range(line.shape[0] - 1, -1, -1):
+            if line[node]:
+                for edge in range(start[node], start[node + 1]):
+                    line[parent[edge]] = 1
 
 
-@_compiled
-def first_open_edge(labels: Any, child: Any, parent: Any) -> tuple[int, int]:
-    """Find a positive child under a negative parent: (row, edge), or (-1, -1) if there is none."""
+@compiled
+def first_open_edge(labels: Any, start: Any, parent: Any) -> tuple[int, int, int]:
+    """Find a positive node under a negative parent: (row, node, parent), or -1 thrice."""
     for row in range(labels.shape[0]):
         line = labels[row]
-        for edge in range(child.shape[0]):
-            if line[child[edge]] and not line[parent[edge]]:
-                return row, edge
-    return -1, -1
+        for node in range(line.shape[0] - 1, -1, -1):
+            if line[node]:
+                for edge in range(start[node], start[node + 1]):
+                    if not line[parent[edge]]:
+                        return row, node, parent[edge]
+    return -1, -1, -1
 
 
-@_compiled
-def maximum(scores: Any, child: Any, parent: Any, value: Any, argument: Any) -> None:
+@compiled
+def maximum(scores: Any, start: Any, parent: Any, value: Any, argument: Any) -> None:
     """Maximum over each node and its descendants, with the first arg-max in node order.
 
     Args:
         scores: (row, node).
-        child: (edge,) columns.
+        start: (node + 1,).
         parent: (edge,) columns.
         value: (row, node), overwritten with the maxima.
         argument: (row, node) int32, overwritten with the arg-max columns. A node comes before its
             descendants, so "first in node order" is the node itself where it is an arg-max.
     """
     rows, nodes = scores.shape
-    for row in range(rows):
-        best = value[row]
-        where = argument[row]
+    # Whole vectors of eight, also for a few rows; lanes without a row carry whatever is in them.
+    best = np.zeros((nodes, min(_LANES, (rows + 7) // 8 * 8)), scores.dtype)
+    where = np.zeros(best.shape, np.int32)
+    for first in range(0, rows, _LANES):
+        lanes = min(_LANES, rows - first)
         for node in range(nodes):
-            best[node] = scores[row, node]
-            where[node] = node
-        for edge in range(child.shape[0]):
-            c = child[edge]
-            p = parent[edge]
-            if best[c] > best[p] or (best[c] == best[p] and where[c] < where[p]):
-                best[p] = best[c]
-                where[p] = where[c]
+            for lane in range(lanes):
+                best[node, lane] = scores[first + lane, node]
+                where[node, lane] = node
+        _carry_upward(best, where, start, parent)
+        for node in range(nodes):
+            for lane in range(lanes):
+                value[first + lane, node] = best[node, lane]
+                argument[first + lane, node] = where[node, lane]
 
 
-@_compiled
-def maximum_within_label(
-    scores: Any, labels: Any, child: Any, parent: Any, value: Any, argument: Any
+@compiled
+def _carry_upward(best: Any, where: Any, start: Any, parent: Any) -> None:
+    """The maxima of rows that lie side by side (node, lane), in place."""
+    for node in range(best.shape[0] - 1, -1, -1):
+        below, below_where = best[node], where[node]
+        for edge in range(start[node], start[node + 1]):
+            above, above_where = best[parent[edge]], where[parent[edge]]
+            for lane in range(below.shape[0]):
+                x, y = below[lane], above[lane]
+                i, j = below_where[lane], above_where[lane]
+                # Selections and no branches: scores are not predictable, and vectors cannot jump.
+                chosen = i if x >= y else j
+                above_where[lane] = min(i, j) if x == y else chosen
+                above[lane] = x if x > y else y
+
+
+@compiled
+def restrict_to_positives(
+    scores: Any, labels: Any, start: Any, parent: Any, value: Any, argument: Any
 ) -> None:
-    """As `maximum`, over the descendants whose label equals the node's own.
+    """Make the result of `maximum` at each positive node one over its *positive* descendants.
 
-    For a positive node these are its positive descendants. For a negative node they are all of its
-    descendants, because labels (example, node) are closed upward. Row r of the scores belongs to
-    example r modulo the number of examples: members are just more rows.
+    At a negative node all descendants are negative, because labels (example, node) are closed
+    upward: its maximum stays. Positives are few, so this costs little beside `maximum`. Row r of
+    the scores belongs to example r modulo the number of examples: members are just more rows.
     """
     rows, nodes = scores.shape
     examples = labels.shape[0]
-    for row in range(rows):
-        label = labels[row % examples]
-        best = value[row]
-        where = argument[row]
-        for node in range(nodes):
-            best[node] = scores[row, node]
-            where[node] = node
-        for edge in range(child.shape[0]):
-            c = child[edge]
-            p = parent[edge]
-            if label[c] == label[p] and (
-                best[c] > best[p] or (best[c] == best[p] and where[c] < where[p])
-            ):
-                best[p] = best[c]
-                where[p] = where[c]
+    positives = np.empty(nodes, np.int32)
+    for example in range(examples):
+        count = 0
+        for node in range(nodes - 1, -1, -1):
+            if labels[example, node]:
+                positives[count] = node
+                count += 1
+        for row in range(example, rows, examples):
+            best, where = value[row], argument[row]
+            for node in positives[:count]:
+                best[node] = scores[row, node]
+                where[node] = node
+            for node in positives[:count]:
+                for edge in range(start[node], start[node + 1]):
+                    above = parent[edge]
+                    if best[node] > best[above] or (
+                        best[node] == best[above] and where[node] < where[above]
+                    ):
+                        best[above] = best[node]
+                        where[above] = where[node]
 
 
-@_compiled
+@compiled
 def scatter_add(gradient: Any, argument: Any, out: Any) -> None:
     """Add each entry of the gradient (row, node) to its arg-max column of `out`, which is zero."""
     for row in range(gradient.shape[0]):
@@ -105,16 +134,32 @@ def scatter_add(gradient: Any, argument: Any, out: Any) -> None:
             out[row, argument[row, node]] += gradient[row, node]
 
 
-@_compiled
+@compiled
 def dense_closed_rows(
-    indptr: Any, indices: Any, rows: Any, child: Any, parent: Any, labels: Any
+    indptr: Any, indices: Any, rows: Any, start: Any, parent: Any, labels: Any
 ) -> None:
-    """Write the CSR rows into `labels` (row, node), which is zero, and close them upward."""
+    """Write the CSR rows, closed upward, into `labels` (row, node), which is zero.
+
+    Walks up from the positives, in time that grows with their number and not with the edges'.
+    """
+    waiting = np.empty(labels.shape[1], np.int32)
     for position in range(rows.shape[0]):
-        row = rows[position]
-        for entry in range(indptr[row], indptr[row + 1]):
-            labels[position, indices[entry]] = 1
-    close_upward(labels, child, parent)
+        line = labels[position]
+        count = 0
+        for entry in range(indptr[rows[position]], indptr[rows[position] + 1]):
+            if not line[indices[entry]]:
+                line[indices[entry]] = 1
+                waiting[count] = indices[entry]
+                count += 1
+        while count:
+            count -= 1
+            node = waiting[count]
+            for edge in range(start[node], start[node + 1]):
+                above = parent[edge]
+                if not line[above]:
+                    line[above] = 1
+                    waiting[count] = above
+                    count += 1
 
 
 def as_labels(labels: np.ndarray) -> np.ndarray:

@@ -3,10 +3,11 @@
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from pipeline.hml.constraint import checked_labels, hierarchy_maximum
+from pipeline.hml.constraint import checked_labels, maximum, scatter_add
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.uncertainty import Mode, node_uncertainty
 
@@ -69,6 +70,119 @@ def weighted_loss(
             "logits must be float32 or float64 of shape (member, example, node). "
             f"Got {logits.dtype} of shape {tuple(logits.shape)}"
         )
+    check_options(focal_floor, focal_power, reduction)
+    labels = checked_labels(y, logits, hierarchy)
+    members, examples, nodes = logits.shape
+    known = None if mask is None else _boolean(mask, "mask", (examples, nodes), logits)
+    if scored is not None:
+        counted = _boolean(scored, "scored", (nodes,), logits)
+        known = counted if known is None else known & counted
+    learns = None
+    if member_mask is not None:
+        learns = _boolean(member_mask, "member_mask", (members, examples), logits)
+    return constraint_loss(
+        logits,
+        labels,
+        hierarchy,
+        positive=None if positive_weight is None else _weight(positive_weight, "positive", logits),
+        negative=None if negative_weight is None else _weight(negative_weight, "negative", logits),
+        known=known,
+        learns=learns,
+        mode=mode,
+        focal_floor=focal_floor,
+        focal_power=focal_power,
+        reduction=reduction,
+    )
+
+
+def constraint_loss(
+    logits: Float[torch.Tensor, "member example node"],
+    labels: Bool[torch.Tensor, "example node"],
+    hierarchy: Hierarchy,
+    *,
+    positive: Float[torch.Tensor, " node"] | None = None,
+    negative: Float[torch.Tensor, " node"] | None = None,
+    known: Bool[torch.Tensor, "*example node"] | None = None,
+    learns: Bool[torch.Tensor, "member example"] | None = None,
+    mode: Mode | None = None,
+    focal_floor: float = 0.25,
+    focal_power: float = 1.0,
+    reduction: Reduction = "mean",
+) -> Float[torch.Tensor, ""]:
+    """`weighted_loss` without its checks, for callers whose tensors are as they must be.
+
+    `known` unites `mask` and `scored`, `learns` is `member_mask`; nothing waits for the device.
+    """
+    one = torch.ones((), dtype=logits.dtype, device=logits.device)
+    positive, negative = (one if weight is None else weight for weight in (positive, negative))
+    weight = torch.where(labels, positive, negative)  # (example, node), shared by the members
+    if mode is not None:
+        doubt = node_uncertainty(logits.detach().sigmoid(), mode)
+        if focal_power != 1:
+            doubt = doubt**focal_power
+        weight = weight * (doubt + focal_floor)
+    share = None  # (member, example): what a row counts, where rows do not count the same
+    entries: Any = max(logits[0].numel(), 1)
+    if known is not None:
+        known = known.expand_as(labels)
+        weight = torch.where(known, weight, 0)
+        entries = known.sum().clamp(min=1)
+    if learns is not None:
+        share = learns.to(logits.dtype)
+        per_example = labels.shape[1] if known is None else known.sum(1)
+        entries = (learns * per_example).sum(1, keepdim=True).clamp(min=1)
+    if reduction == "mean" and share is None:
+        weight = weight / entries
+    elif reduction == "mean":
+        share = share / entries
+    loss: Any = _ConstraintLoss.apply(logits, labels, hierarchy, weight, share, known)
+    return loss
+
+
+class _ConstraintLoss(torch.autograd.Function):
+    """The sum over members, examples and nodes of share * weight * bce, in few passes.
+
+    With z the logit of the constrained probability, s = -1 for a positive and 1 for a negative
+    label, bce = softplus(s z), and its derivative in z is s sigmoid(s z). The derivative goes to
+    the arg-max that z was taken from. Written out, because autograd's own chain makes twice as many
+    passes over (member, example, node), and these passes are what the loss costs.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        logits: torch.Tensor,
+        labels: torch.Tensor,
+        hierarchy: Hierarchy,
+        weight: torch.Tensor,
+        share: torch.Tensor | None,
+        known: torch.Tensor | None,
+    ) -> torch.Tensor:
+        margin, argument = maximum(logits, labels, hierarchy)
+        sign = 1 - 2 * labels.to(logits.dtype)
+        margin *= sign
+        if known is not None:
+            margin.masked_fill_(~known, 0)  # it may be infinite, and 0 times that is not 0
+        if share is not None:
+            margin.masked_fill_((share == 0)[:, :, None], 0)
+        ctx.save_for_backward(margin, argument, weight * sign, share)
+        per_row = functional.softplus(margin).mul_(weight).sum(2)
+        return per_row.sum() if share is None else (per_row * share).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: Any
+    ) -> tuple[torch.Tensor, None, None, None, None, None]:
+        margin, argument, signed_weight, share = ctx.saved_tensors
+        slope = margin.sigmoid().mul_(signed_weight * gradients[0])
+        if share is not None:
+            slope *= share[:, :, None]
+        return scatter_add(slope, argument), None, None, None, None, None
+
+
+def check_options(focal_floor: float, focal_power: float, reduction: Any) -> None:
+    """Raise ValueError for an option of the loss that is out of range."""
     if reduction not in get_args(Reduction):
         raise ValueError(f"reduction must be one of mean, sum. Got {reduction!r}")
     if not (focal_floor >= 0 and focal_power > 0):
@@ -76,48 +190,18 @@ def weighted_loss(
             "focal_floor must be at least 0 and focal_power above 0. "
             f"Got {focal_floor} and {focal_power}"
         )
-    labels = checked_labels(y, logits, hierarchy)
-    members, examples, nodes = logits.shape
-
-    judged = hierarchy_maximum(logits, labels, hierarchy)
-    bce = functional.softplus(torch.where(labels, -judged, judged))
-
-    weight = torch.ones(examples, nodes, dtype=logits.dtype, device=logits.device)
-    if positive_weight is not None or negative_weight is not None:
-        positive = _weight(positive_weight, "positive_weight", logits)
-        negative = _weight(negative_weight, "negative_weight", logits)
-        weight = torch.where(labels, positive, negative)
-    if mode is not None:
-        doubt = node_uncertainty(logits.detach().sigmoid(), mode)
-        weight = weight * (focal_floor + doubt**focal_power)
-
-    known = torch.ones(examples, nodes, dtype=torch.bool, device=logits.device)
-    if mask is not None:
-        known = _boolean(mask, "mask", (examples, nodes), logits)
-    if scored is not None:
-        known = known & _boolean(scored, "scored", (nodes,), logits)
-    if member_mask is not None:
-        learns = _boolean(member_mask, "member_mask", (members, examples), logits)
-        known = known & learns[:, :, None]
-    # Chosen, not multiplied by 0: an entry that is left out may have an infinite loss.
-    per_member = torch.where(known, bce * weight, 0).sum((1, 2))
-    if reduction == "mean":
-        per_member = per_member / known.sum((-2, -1)).clamp(min=1)
-    return per_member.sum()
 
 
 def _weight(value: Any, what: str, logits: torch.Tensor) -> torch.Tensor:
     nodes = logits.shape[2]
-    if value is None:
-        return torch.ones(nodes, dtype=logits.dtype, device=logits.device)
     weight = torch.as_tensor(value, dtype=logits.dtype, device=logits.device)
     if weight.shape != (nodes,):
         raise ValueError(
-            f"{what} must have shape ({nodes},), one per node. Got {tuple(weight.shape)}"
+            f"{what}_weight must have shape ({nodes},), one per node. Got {tuple(weight.shape)}"
         )
     wrong = weight[~((weight >= 0) & weight.isfinite())]
     if len(wrong):
-        raise ValueError(f"{what} must be finite and not negative. Got {float(wrong[0])}")
+        raise ValueError(f"{what}_weight must be finite and not negative. Got {float(wrong[0])}")
     return weight
 
 

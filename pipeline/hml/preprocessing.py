@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
+
+_BLOCK = 4096  # examples that are looked at at a time
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,21 @@ class Standardizer:
     scale: Float[np.ndarray, " feature"]
 
     @classmethod
-    def fit(cls, features: Float[np.ndarray, "example feature"]) -> "Standardizer":
+    def identity(cls, features: int) -> "Standardizer":
+        """One that changes nothing but missing values, which become 0."""
+        return cls(np.zeros(features, np.float32), np.ones(features, np.float32))
+
+    @classmethod
+    def fit(
+        cls,
+        features: Float[np.ndarray, "example feature"],
+        rows: Int[np.ndarray, " row"] | None = None,
+    ) -> "Standardizer":
         """Mean and standard deviation of the known values, in float64, streamed over examples.
+
+        Args:
+            features: memory-mapped or not.
+            rows: the examples that count; None is all.
 
         Raises:
             ValueError: there is no example, or a value is infinite.
@@ -29,12 +44,13 @@ class Standardizer:
             raise ValueError(
                 f"features must have shape (example, feature) with an example. Got {features.shape}"
             )
+        rows = np.arange(len(features)) if rows is None else rows
         known = np.zeros(features.shape[1])
         total, squares = np.zeros_like(known), np.zeros_like(known)
         # Shifted by the first rows' mean: a large offset would cancel the squares away.
-        shift = np.nan_to_num(np.asarray(features[0], dtype=np.float64))
-        for rows in _chunks(len(features)):
-            block = np.asarray(features[rows], dtype=np.float64) - shift
+        shift = np.nan_to_num(np.asarray(features[rows[0]], dtype=np.float64))
+        for start in range(0, len(rows), _BLOCK):
+            block = np.asarray(features[rows[start : start + _BLOCK]], dtype=np.float64) - shift
             if np.isinf(block).any():
                 raise ValueError("features must be finite or NaN (missing). Got an infinite value")
             known += (~np.isnan(block)).sum(0)
@@ -64,7 +80,3 @@ class Standardizer:
         if np.isinf(result).any():
             raise ValueError("features must be finite or NaN (missing). Got an infinite value")
         return np.nan_to_num(result, copy=False, nan=0.0)
-
-
-def _chunks(length: int, size: int = 4096) -> list[slice]:
-    return [slice(start, start + size) for start in range(0, length, size)]

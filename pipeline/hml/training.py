@@ -1,22 +1,24 @@
 """Training an ensemble of networks."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from torch.nn import functional
 
 from pipeline.errors import RarenodeError
-from pipeline.hml import kernels
+from pipeline.hml.batches import Batch, DeviceBatches, HostBatches
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.imbalance import Kind, Variant, imbalance_weights, scored_nodes
-from pipeline.hml.losses import Reduction, weighted_loss
+from pipeline.hml.losses import Reduction, check_options, constraint_loss
 from pipeline.hml.network import Networks
+from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.uncertainty import COMPARES_MEMBERS, Mode
 
 
@@ -48,6 +50,10 @@ class Objective:
     focal_floor: float = 0.25
     focal_power: float = 1.0
     reduction: Reduction = "mean"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an option that is out of range."""
+        check_options(self.focal_floor, self.focal_power, self.reduction)
 
 
 @dataclass(frozen=True)
@@ -104,77 +110,157 @@ def train(
     settings: Settings,
     *,
     seed: int,
+    rows: Int[np.ndarray, " row"] | None = None,
+    preprocessing: Standardizer | None = None,
     scored: np.ndarray | None = None,
     on_epoch: EpochEnd | None = None,
+    device: torch.device | str | None = None,
 ) -> Networks:
     """Train an ensemble; the same arguments on the same machine give the same weights.
 
     Args:
-        features: (example, feature) float32, finite; see `Standardizer`.
+        features: (example, feature) float32; finite, or NaN where missing. On the CPU they may be
+            memory-mapped: each batch reads its own rows.
         labels: (example, node) boolean CSR. Most specific nodes suffice: each batch is closed
             upward, so no dense (example, node) array is ever needed.
         hierarchy: of these nodes.
         settings: see there.
         seed: of initial weights, dropout and the order of the examples.
+        rows: (row,) the examples that are learnt from; None is all.
+        preprocessing: what the features go through, batch by batch; None takes them as they are.
         scored: (node,) bool, the nodes that enter the loss; None is all.
-        on_epoch: called with the number of finished epochs and the networks (in training mode);
-            what it raises ends the training.
+        on_epoch: called with the number of finished epochs and the networks (in training mode, on
+            their device); what it raises ends the training.
+        device: None is CUDA where torch has it, else the CPU. On a GPU layers compute in bfloat16,
+            the loss in float32, and sums of a node's gradients may differ in the last bits from
+            run to run.
+
+    Returns:
+        The networks, in evaluation mode, on the CPU.
 
     Raises:
         ValueError: shapes do not fit, or one member in a mode that compares members.
         TrainingError: the loss is not finite any more.
     """
-    _check(features, labels, hierarchy)
-    rows = sparse.csr_array(labels).astype(np.bool_)
-    rows.sum_duplicates()
-    rows.eliminate_zeros()  # the kernel takes every stored entry for a positive
-    loss = _loss(rows, hierarchy, settings.objective, scored)
-    order = np.random.default_rng([seed, 1])
-    # The networks draw dropout masks from torch's global generator: borrow it, give it back.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(order.integers(2**63)))
-        sizes = (features.shape[1], *[settings.hidden] * (settings.layers - 1), len(hierarchy))
-        networks = Networks(settings.members, sizes, dropout=settings.dropout, seed=seed)
-        optimiser = torch.optim.Adam(
-            networks.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+    training = Training(
+        features,
+        labels,
+        hierarchy,
+        settings,
+        seed=seed,
+        rows=rows,
+        preprocessing=preprocessing,
+        scored=scored,
+        device=device,
+    )
+    networks = training.networks
+    with training.randomness():
         for epoch in range(1, settings.epochs + 1):
-            total = torch.zeros(())
             networks.train()
-            for batch in _batches(order.permutation(len(features)), settings.batch_size):
-                y = np.zeros((len(batch), len(hierarchy)), dtype=np.uint8)
-                kernels.dense_closed_rows(
-                    rows.indptr, rows.indices, batch, hierarchy.child, hierarchy.parent, y
-                )
-                value = loss(
-                    networks(torch.from_numpy(features[batch])), torch.from_numpy(y.view(bool))
-                )
-                optimiser.zero_grad(set_to_none=True)
-                value.backward()
-                optimiser.step()
-                total += value.detach()
-            if not bool(torch.isfinite(total)):
+            total = training.epoch()
+            if not math.isfinite(total):
                 raise TrainingError(
-                    f"expected a finite loss, found {float(total)} in epoch {epoch} with learning "
-                    f"rate {settings.learning_rate}, reduction {settings.objective.reduction!r}. "
+                    f"expected a finite loss, found {total} in epoch {epoch} with learning rate "
+                    f"{settings.learning_rate}, reduction {settings.objective.reduction!r}. "
                     "Lower the learning rate"
                 )
             if on_epoch is not None:
                 on_epoch(epoch, networks)
-    return networks.eval()
+    return networks.eval().cpu()
+
+
+class Training:
+    """Networks, their batches and optimiser: what `train` runs, for those who run single steps.
+
+    Args are those of `train`.
+
+    Attributes:
+        networks: on their device.
+    """
+
+    def __init__(
+        self,
+        features: Float[np.ndarray, "example feature"],
+        labels: sparse.csr_array,
+        hierarchy: Hierarchy,
+        settings: Settings,
+        *,
+        seed: int,
+        rows: Int[np.ndarray, " row"] | None = None,
+        preprocessing: Standardizer | None = None,
+        scored: np.ndarray | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        _check(features, labels, hierarchy)
+        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        on_host = self._device.type == "cpu"
+        self._examples = np.arange(len(features)) if rows is None else np.asarray(rows)
+        learnt = sparse.csr_array(labels)[self._examples].astype(np.bool_)
+        learnt.sum_duplicates()
+        learnt.eliminate_zeros()  # the kernels take every stored entry for a positive
+        through = preprocessing or Standardizer.identity(features.shape[1])
+        data = (features, self._examples, learnt, hierarchy, through)
+        self._batches = HostBatches(*data) if on_host else DeviceBatches(*data, device=self._device)
+        self._batch_size = settings.batch_size
+        self._order = np.random.default_rng([seed, 1])
+        self._dropout_seed = int(self._order.integers(2**63))
+        sizes = (features.shape[1], *[settings.hidden] * (settings.layers - 1), len(hierarchy))
+        networks = Networks(settings.members, sizes, dropout=settings.dropout, seed=seed)
+        self.networks = networks.to(self._device)
+        self._loss = _loss(learnt, hierarchy, settings.objective, scored, self._device)
+        self._optimiser = torch.optim.Adam(
+            self.networks.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+
+    @contextmanager
+    def randomness(self) -> Iterator[None]:
+        """Dropout masks come from torch's global generators: borrow these, and give them back."""
+        on_host = self._device.type == "cpu"
+        devices = () if on_host else (self._device,)
+        with torch.random.fork_rng(devices, device_type="cuda" if on_host else self._device.type):
+            torch.manual_seed(self._dropout_seed)
+            yield
+
+    def epoch(self) -> float:
+        """A pass over the examples in a new order; returns the sum of the steps' losses."""
+        total = torch.zeros((), device=self._device)
+        for x, y in self.batches():
+            total += self.step(x, y)
+        return float(total)
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches of a pass, in a new order."""
+        order = self._order.permutation(len(self._examples))
+        return self._batches.take(order, self._batch_size)
+
+    def step(
+        self,
+        x: Float[torch.Tensor, "example feature"],
+        y: Bool[torch.Tensor, "example node"],
+    ) -> Float[torch.Tensor, ""]:
+        """One step on a batch; returns its loss, detached, and waits for nothing."""
+        half = self._device.type != "cpu"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
+            logits = self.networks(x)
+        value = self._loss(logits.float(), y)
+        self._optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        self._optimiser.step()
+        return value.detach()
 
 
 @torch.no_grad()
 def member_logits(
     networks: Networks, features: Float[np.ndarray, "example feature"]
 ) -> Float[torch.Tensor, "member example node"]:
-    """Logits without dropout; the networks keep the mode they were in."""
+    """Logits without dropout, on the networks' device; they keep the mode they were in."""
     training = networks.training
+    x = torch.from_numpy(np.ascontiguousarray(features)).to(networks.weights[0].device)
     try:
-        return networks.eval()(torch.from_numpy(np.ascontiguousarray(features)))
+        return networks.eval()(x)
     finally:
         networks.train(training)
 
@@ -183,9 +269,15 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def _loss(
-    rows: sparse.csr_array, hierarchy: Hierarchy, objective: Objective, scored: np.ndarray | None
+    rows: sparse.csr_array,
+    hierarchy: Hierarchy,
+    objective: Objective,
+    scored: np.ndarray | None,
+    device: torch.device,
 ) -> Loss:
-    counted = None if scored is None else torch.tensor(scored_nodes(scored, hierarchy))
+    counted = None
+    if scored is not None and not scored_nodes(scored, hierarchy).all():
+        counted = torch.tensor(scored, device=device)
     if not objective.constraint:
         return _plain_loss(counted, objective.reduction)
     positive = negative = None
@@ -199,16 +291,16 @@ def _loss(
             kind=objective.kind,
             scored=scored,
         )
-        positive, negative = (torch.from_numpy(weight).float() for weight in weights)
+        positive, negative = (torch.from_numpy(weight).float().to(device) for weight in weights)
 
     def constrained(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return weighted_loss(
+        return constraint_loss(
             logits,
             y,
             hierarchy,
-            positive_weight=positive,
-            negative_weight=negative,
-            scored=counted,
+            positive=positive,
+            negative=negative,
+            known=counted,
             mode=objective.mode,
             focal_floor=objective.focal_floor,
             focal_power=objective.focal_power,
@@ -221,19 +313,19 @@ def _loss(
 def _plain_loss(counted: torch.Tensor | None, reduction: Literal["mean", "sum"]) -> Loss:
     """Binary cross-entropy of the unconstrained logits: the baseline `bce`."""
     weight = None if counted is None else counted.float()
+    nodes = None if weight is None else float(weight.sum())
 
     def plain(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         total = functional.binary_cross_entropy_with_logits(
             logits, y.to(logits.dtype).expand_as(logits), weight=weight, reduction="sum"
         )
-        nodes = y.shape[1] if weight is None else float(weight.sum())
-        return total / (len(y) * max(nodes, 1)) if reduction == "mean" else total
+        return (
+            total / (len(y) * max(y.shape[1] if nodes is None else nodes, 1))
+            if reduction == "mean"
+            else total
+        )
 
     return plain
-
-
-def _batches(permutation: np.ndarray, size: int) -> list[np.ndarray]:
-    return [permutation[start : start + size] for start in range(0, len(permutation), size)]
 
 
 def _check(features: np.ndarray, labels: sparse.csr_array, hierarchy: Hierarchy) -> None:

@@ -144,6 +144,7 @@ def _imbalance(edges: pd.DataFrame) -> str:
             axes.text(median, 1.0, text, transform=axes.get_xaxis_transform(), va="top", color=INK)
         svg.log_axis(axes, "x", 1, top)
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         axes.set_xlabel("positives of the parent for each one of the child")
         axes.set_ylabel("edges")
     return picture.text

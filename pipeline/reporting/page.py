@@ -12,6 +12,7 @@ from pipeline.reporting import comparison_figures, findings, numbers, style, svg
 from pipeline.reporting.comparison import Comparison, rule_groups
 from pipeline.reporting.sources import Sources
 
+NODES_LISTED = 5000  # a row takes half a KB and more: 100,000 make a page that no browser likes
 _CAPTIONS = {
     "support-by-rank": "Support of the nodes by rank, with the rarity bins as bands.",
     "support-by-depth": "Support of the nodes by depth, with the median of each depth.",
@@ -63,6 +64,7 @@ def render(sources: Sources) -> str:
         pictures=_pictures(sources, compare, keys),
         node_methods=_node_methods(sources.per_node, compare),
         nodes=_node_rows(sources.per_node),
+        most_nodes=NODES_LISTED,
         varied=tuning_figures.parameters(sources.trials),
         best_values=_best_values,
         states=_states(sources.trials),
@@ -161,11 +163,19 @@ def _node_methods(per_node: pd.DataFrame, compare: Comparison) -> list[str]:
 
 
 def _node_rows(per_node: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rarest first: they are what the page is about."""
-    if "support" in per_node:
-        per_node = per_node.sort_values("support", kind="stable")
-    table = per_node.astype(object).where(per_node.notna(), None)
-    return table.to_dict("records")  # type: ignore[return-value]
+    """The rarest first: they are what the page is about.
+
+    Of more than `NODES_LISTED` nodes, those that can be both learnt and tested: the very rarest
+    have no figure, or one of pure chance.
+    """
+    table = per_node
+    if len(table) > NODES_LISTED:
+        for column in table.columns.intersection(["scored", "support", "test_positives"]):
+            table = table[table[column] > 0]
+    if "support" in table:
+        table = table.sort_values("support", kind="stable")  # ties stay in node order
+    table = table[:NODES_LISTED]
+    return table.astype(object).where(table.notna(), None).to_dict("records")  # type: ignore[return-value]
 
 
 def _best_values(methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,8 @@
 """Figures on the test split: the ensemble, its baselines, intervals and paired differences."""
 
 import math
+import operator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +30,7 @@ def run(config: Config) -> list[Path]:
     problem = learning.read_problem()
     data = problem.data
     test = data.rows("test")
-    y = problem.dense_labels(test)
+    positives = problem.positives(test)
     tuned = learning.tuned_values()
     ours, *baselines = cast(list[Method], list(tuned))
     bundles = {ours: paths.BUNDLE}
@@ -66,7 +68,7 @@ def run(config: Config) -> list[Path]:
             "nodes": {
                 "total": len(problem.hierarchy),
                 "scored": int(problem.scored.sum()),
-                "with_test_positive": int(y.any(0).sum()),
+                "with_test_positive": int((positives > 0).sum()),
             },
             "examples": {s: len(data.rows(s)) for s in ("train", "valid", "test")},
             "test": figures(results[ours], slices),
@@ -82,7 +84,7 @@ def run(config: Config) -> list[Path]:
             },
         },
     )
-    _write_nodes(problem, y, support, results)
+    _write_nodes(problem, positives, support, results)
     return [paths.METRICS, paths.EVALUATION / "nodes.csv"]
 
 
@@ -98,10 +100,15 @@ def measure(
         slices: see `rarity_and_depth`.
     """
     test = problem.data.rows("test")
-    p = ensemble.predict_proba(problem.data.features[test])
-    decided = {rule: ensemble.decide(p, rule)[:, problem.scored] for rule in ensemble.cuts}
-    y, share = problem.dense_labels(test), ensemble.share[problem.scored]
-    return evaluate(y, p[:, problem.scored], decided, share, weights, slices)
+    return evaluate(
+        problem.labels[test],
+        lambda rows: ensemble.predict_proba(problem.data.features[test[rows]]),
+        {rule: partial(ensemble.decide, rule=rule) for rule in ensemble.cuts},
+        ensemble.share,
+        weights,
+        slices,
+        scored=problem.scored,
+    )
 
 
 def rarity_and_depth(problem: Problem) -> dict[str, np.ndarray]:
@@ -117,16 +124,22 @@ def _prior(
     ensemble: Ensemble, problem: Problem, weights: np.ndarray, slices: dict[str, np.ndarray]
 ) -> Evaluation:
     """No learning: each node's share in the training data, for every example alike."""
-    y = problem.dense_labels(problem.data.rows("test"))
-    share = ensemble.share[problem.scored]
-    p = np.broadcast_to(share, y.shape)
+    test, share = problem.data.rows("test"), ensemble.share
+    # All examples have the same scores, so that two of them tie as all do.
+    alike = np.tile(share, (min(2, len(test)), 1))
     cuts = {
         "half": decisions.half_cuts(len(share)),
-        "prior_matched": decisions.prior_matched_cuts(p, share),
+        "prior_matched": decisions.prior_matched_cuts(alike, share),
     }
-    cuts = {rule: cut for rule, cut in cuts.items() if rule in ensemble.cuts}
+
+    def predict(rows: slice) -> np.ndarray:
+        return np.broadcast_to(share, (rows.stop - rows.start, len(share)))
+
     # No closing upward here: shares of closed labels are coherent, and so is each of these cuts.
-    return evaluate(y, p, {rule: p >= cut for rule, cut in cuts.items()}, share, weights, slices)
+    decide = {rule: partial(operator.le, cuts[rule]) for rule in ensemble.cuts}
+    return evaluate(
+        problem.labels[test], predict, decide, share, weights, slices, scored=problem.scored
+    )
 
 
 def figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -151,8 +164,11 @@ def figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]
             if prefix == kind
         ]
 
+    # Said where it is more than nothing: see docs/method.md, section 8.
+    bound = {"ap_error": {"micro_ap": _round(result.ap_error)}} if result.ap_error else {}
     return (
         {name: _number(result.point(name)) for name in OVERALL}
+        | bound
         | {"rules": rules()}
         | {"by_rarity": by("rarity"), "by_depth": by("depth")}
     )
@@ -177,10 +193,10 @@ def _differences(ours: Evaluation, other: Evaluation) -> dict[str, dict[str, Any
 
 
 def _write_nodes(
-    problem: Problem, y: np.ndarray, support: np.ndarray, results: dict[str, Evaluation]
+    problem: Problem, positives: np.ndarray, support: np.ndarray, results: dict[str, Evaluation]
 ) -> None:
     nodes = problem.data.nodes.loc[problem.scored].reset_index(drop=True)
-    table = nodes.assign(support=support[problem.scored], test_positives=y.sum(0))
+    table = nodes.assign(support=support[problem.scored], test_positives=positives)
     for name, result in results.items():
         table[f"ap_{name}"] = result.node_ap
         for rule, recall in result.node_recall.items():

@@ -32,9 +32,9 @@ class Problem:
     labels: sparse.csr_array
     scored: np.ndarray
 
-    def dense_labels(self, rows: np.ndarray) -> np.ndarray:
-        """(example, scored node) booleans of some examples."""
-        return self.labels[rows].toarray()[:, self.scored]
+    def positives(self, rows: np.ndarray) -> np.ndarray:
+        """(scored node,) positives among some examples."""
+        return self.labels[rows].sum(axis=0, dtype=np.int64)[self.scored]
 
     def support(self) -> np.ndarray:
         """(node,) positives in train+valid, which every method is trained on in the end."""

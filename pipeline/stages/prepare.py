@@ -122,7 +122,7 @@ def _check(raw: RawDataset) -> None:
     if n == 0:
         raise DatasetError("expected at least one example, found none")
     for example, labels in zip(raw.ids, raw.labels, strict=True):
-        if unknown := sorted(set(labels) - raw.nodes.keys()):
+        if unknown := sorted({label for label in labels if label not in raw.nodes}):
             raise DatasetError(
                 f"expected labels that are nodes of the hierarchy, found {unknown[:5]} in example "
                 f"{example!r}"

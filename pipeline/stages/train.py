@@ -16,6 +16,7 @@ from pipeline.artifacts import cost, files, paths
 from pipeline.config import Config
 from pipeline.hml import Ensemble, Settings, fit_ensemble, save_bundle
 from pipeline.hml.network import Networks
+from pipeline.hml.timing import step_ratio
 from pipeline.stages import learning
 from pipeline.stages.learning import Method, Problem
 
@@ -25,27 +26,26 @@ def run(config: Config) -> list[Path]:
     problem = learning.read_problem()
     tuned = learning.tuned_values()
     methods = learning.methods(config.train)
-    epoch_seconds: dict[Method, float] = {}
     # Both at the end or neither: the baselines of one run do not belong beside another's bundle.
     with files.whole_folder(paths.BUNDLE) as bundle, files.whole_folder(paths.BASELINES) as others:
         for method in methods:
             settings = learning.settings(method, config.train, tuned[method])
             started = time.perf_counter()
-            ensemble, epoch_seconds[method] = fit(method, settings, problem, config)
+            ensemble, epoch_seconds = fit(method, settings, problem, config)
             name = learning.full_name(method, tuned[method])
             cost.record_method(
                 "train",
                 name,
                 seconds=round(time.perf_counter() - started, 2),
-                seconds_per_epoch=round(epoch_seconds[method], 4),
+                seconds_per_epoch=round(epoch_seconds, 4),
                 epochs=settings.epochs,
+                step_ratio_to_plain_bce=_step_ratio(settings, ensemble, problem, config),
             )
             made = {"method": name, "seed": config.seed, "tuned": tuned[method]}
             made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
             card = _card(name, ensemble, problem, settings)
             folder = bundle if method == "weighted" else others / learning.folder_name(method)
             save_bundle(folder, ensemble, config=made, card=card)
-    _record_ratios(epoch_seconds, {m: learning.full_name(m, tuned[m]) for m in methods})
     return [paths.BUNDLE, paths.BASELINES]
 
 
@@ -71,26 +71,33 @@ def fit(
             return after_epoch
 
         ensemble = fit_ensemble(
-            data.features[rows],
-            data.labels[rows],
+            data.features,
+            data.labels,
             problem.hierarchy,
             settings,
             held_out=held_out,
             seed=config.seed,
+            rows=rows,
             scored=problem.scored,
             on_epoch=part,
         )
     return ensemble, statistics.median(np.diff(marks))
 
 
-def _record_ratios(seconds: dict[Method, float], names: dict[Method, str]) -> None:
-    """An epoch of each method over one of `bce`, which knows no hierarchy and no weights."""
-    for method in seconds if "bce" in seconds else ():
-        cost.add_to_method(
-            "train",
-            names[method],
-            step_ratio_to_plain_bce=round(seconds[method] / seconds["bce"], 3),
-        )
+def _step_ratio(settings: Settings, ensemble: Ensemble, problem: Problem, config: Config) -> float:
+    """A training step over one that knows no hierarchy and no weights, measured side by side."""
+    data = problem.data
+    measured = step_ratio(
+        data.features,
+        data.labels,
+        problem.hierarchy,
+        settings,
+        seed=config.seed,
+        rows=data.rows("train", "valid"),
+        preprocessing=ensemble.preprocessing,
+        scored=problem.scored,
+    )
+    return round(measured.ratio, 3)
 
 
 def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -> str:

@@ -19,7 +19,8 @@ from pipeline.artifacts import cost, files, paths
 from pipeline.config import Config
 from pipeline.config.sections import Interval, Search
 from pipeline.errors import ConfigError, DatasetError
-from pipeline.hml import Ensemble, metrics, train
+from pipeline.hml import Ensemble, train
+from pipeline.hml.evaluation import Objective, average_precision
 from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import TrainingError
@@ -68,23 +69,24 @@ class _TrialData:
         self.features = self.preprocessing.transform(block)
         self.labels = problem.data.labels[rows]
         self.valid_features = np.asarray(problem.data.features[valid])
-        self.valid_labels = problem.dense_labels(valid)
-        if not self.valid_labels.any():
+        self.valid_labels = problem.labels[valid]
+        if not problem.positives(valid).any():
             raise DatasetError(
                 "expected a positive of a scored node among the validation examples, found none: "
                 "nothing can be tuned. Set tune.trials to 0 or prepare.valid_share higher"
             )
         self.problem = problem
-        self.metric = {
-            "macro_ap": metrics.macro_average_precision,
-            "micro_ap": metrics.micro_average_precision,
-        }[config.tune.objective]
+        self.objective: Objective = config.tune.objective
 
     def score(self, networks: Networks) -> float:
         hierarchy, scored = self.problem.hierarchy, self.problem.scored
         ensemble = Ensemble(hierarchy, self.preprocessing, networks, np.zeros(len(hierarchy)), {})
-        p = ensemble.predict_proba(self.valid_features)
-        return self.metric(self.valid_labels, p[:, scored])
+        return average_precision(
+            self.valid_labels,
+            lambda rows: ensemble.predict_proba(self.valid_features[rows]),
+            self.objective,
+            scored=scored,
+        )
 
 
 def _study(

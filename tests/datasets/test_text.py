@@ -53,3 +53,27 @@ def test_components_do_not_depend_on_the_number_of_threads():
     with threadpool_limits(limits=1):
         one = text.components(columns, rows, 100, "text").values
     np.testing.assert_array_equal(one, two)
+
+
+def test_normalised_texts_keep_digits_and_lose_case_accents_and_the_order_of_words():
+    assert text.normalise("Cataract 2, CONGÉNITAL") == text.normalise("congenital cataract (2)")
+    assert text.normalise("cataract 2") != text.normalise("cataract 1")
+    assert text.normalise("\N{EM DASH}") == ""
+
+
+def test_hashed_rows_tell_texts_apart_by_words_and_neighbours_and_have_length_one():
+    texts = pd.Series(["hepatitis A", "hepatitis B", "a hepatitis", "Hepatitis, a", "..."])
+    block = text.hashed(texts, (1, 2), 64, "words")
+    assert block.values.shape == (5, 64)
+    assert block.values.dtype == np.float32
+    assert block.names[:2] == ("words:0", "words:1")
+    np.testing.assert_allclose(np.linalg.norm(block.values, axis=1), [1, 1, 1, 1, 0], rtol=1e-6)
+    assert len(np.unique(block.values[:3], axis=0)) == 3
+    np.testing.assert_array_equal(block.values[3], block.values[0])
+
+
+def test_a_hashed_row_does_not_depend_on_the_others():
+    texts = pd.Series(["blue eye", "red ear", "red eye"])
+    together = text.hashed(texts, (1, 2), 16, "words").values
+    alone = text.hashed(texts[2:], (1, 2), 16, "words").values
+    np.testing.assert_array_equal(together[2:], alone)

@@ -93,6 +93,42 @@ def test_a_node_without_training_positives_is_never_predicted():
     assert decisions.decide(scores, cuts, flat).tolist() == [[True, False], [False, False]]
 
 
+@st.composite
+def held_out(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (example, node), with ties or with all digits, and shares that can be met or not."""
+    shape = (draw(st.integers(1, 30)), draw(st.integers(1, 4)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    scores = rng.integers(0, 3, shape) / 5 if draw(st.booleans()) else rng.random(shape)
+    met = rng.integers(0, shape[0] + 1, shape[1]) / shape[0]
+    share = np.where(rng.random(shape[1]) < 0.4, met, rng.random(shape[1]))
+    return scores.astype(draw(st.sampled_from([np.float32, np.float64]))), share
+
+
+@given(held_out(), st.integers(1, 30))
+def test_cuts_are_numpy_s_quantiles_to_the_last_bit_however_the_scores_come(drawn, size: int):
+    scores, share = drawn
+    expected = []
+    for column, wanted in zip(scores.T.astype(np.float64), share, strict=True):
+        cut = np.quantile(column, 1 - wanted, method="hazen")
+        reach, beyond = (column >= cut).sum(), (column > cut).sum()
+        wanted_examples = wanted * len(column)
+        if reach > 1 and reach - wanted_examples > wanted_examples - beyond:
+            cut = np.nextafter(cut, np.inf)
+        expected.append(cut if wanted > 0 else np.inf)
+    blocks = (scores[first : first + size] for first in range(0, len(scores), size))
+    found = decisions.prior_matched_cuts_streamed(blocks, len(scores), share)
+    assert found.tobytes() == np.array(expected).tobytes()
+    assert decisions.prior_matched_cuts(scores, share).tobytes() == found.tobytes()
+
+
+def test_ties_that_came_before_and_after_the_kept_scores_are_counted():
+    # Two of four are wanted; three tie at the boundary, so that none of them is taken.
+    for order in ([0.5, 0.9, 0.5, 0.5], [0.9, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.9]):
+        scores = np.array(order)[:, None]
+        cuts = decisions.prior_matched_cuts_streamed(iter(scores[:, None]), 4, np.array([0.45]))
+        assert (scores >= cuts).sum() == 1
+
+
 def test_each_node_has_its_own_cut():
     scores = np.array([[0.1, 0.9], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]])
     cuts = np.asarray(decisions.prior_matched_cuts(scores, np.array([0.25, 0.5])))
@@ -119,3 +155,16 @@ class TestWrongInputIsRefused:
     def test_no_held_out_example(self):
         with pytest.raises(ValueError, match="example"):
             decisions.prior_matched_cuts(np.empty((0, 1)), np.array([0.5]))
+        with pytest.raises(ValueError, match="example"):
+            decisions.prior_matched_cuts_streamed([], 0, np.array([0.5]))
+
+    @pytest.mark.parametrize("examples", [3, 5])
+    def test_another_number_of_examples_than_was_promised(self, examples: int):
+        blocks = [np.zeros((2, 1)), np.zeros((2, 1))]
+        with pytest.raises(ValueError, match=rf"{examples} examples.*4"):
+            decisions.prior_matched_cuts_streamed(blocks, examples, np.array([0.5]))
+
+    @pytest.mark.parametrize("score", [np.nan, np.inf])
+    def test_scores_that_are_not_finite(self, score: float):
+        with pytest.raises(ValueError, match="finite"):
+            decisions.prior_matched_cuts(np.array([[0.5], [score]]), np.array([0.5]))

@@ -1,13 +1,21 @@
 """Figures under bootstrap weights, against scikit-learn called once per replicate."""
 
+import operator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 
-from pipeline.hml import bootstrap
-from pipeline.hml.evaluation import Evaluation, evaluate, row_weights
+from pipeline.hml import bootstrap, evaluation, metrics, predictions, ranking
+from pipeline.hml.evaluation import Evaluation, average_precision, evaluate, row_weights
+
+from .strategies import closed_labels, dags
 
 EXAMPLES, NODES, REPLICATES = 60, 7, 25
 NEVER = 4  # a node without a test positive
@@ -18,8 +26,9 @@ Y[7, 5] = True  # at least one
 # Coarse scores, so that there are ties; another method's are noise.
 P = np.round(np.clip(0.4 * Y + 0.6 * RNG.random(Y.shape), 0, 1), 1).astype(np.float32)
 NOISE = RNG.random(Y.shape).astype(np.float32)
-DECISIONS = {"half": P >= 0.5, "prior_matched": P >= RNG.uniform(0.2, 0.9, NODES)}
-DECISIONS["prior_matched"][:, 2] = False  # a node that is never predicted
+CUTS = {"half": np.full(NODES, 0.5), "prior_matched": RNG.uniform(0.2, 0.9, NODES)}
+CUTS["prior_matched"][2] = np.inf  # a node that is never predicted
+DECISIONS = {rule: cut <= P for rule, cut in CUTS.items()}
 PRIOR = np.array([0.5, 0.4, 0.2, 0.1, 0.02, 0.03, 0.3])
 GROUPS = np.array([f"g{number // 3}" for number in range(EXAMPLES)])
 SLICES = {
@@ -29,7 +38,22 @@ SLICES = {
     "empty": np.zeros(NODES, dtype=bool),
 }
 WEIGHTS = row_weights(GROUPS, REPLICATES, seed=3)
-RESULT = evaluate(Y, P, DECISIONS, PRIOR, WEIGHTS, SLICES)
+
+
+def judge(
+    p: np.ndarray,
+    cuts: dict[str, np.ndarray],
+    slices: dict[str, np.ndarray],
+    *,
+    y: np.ndarray = Y,
+    prior: np.ndarray = PRIOR,
+    weights: np.ndarray = WEIGHTS,
+) -> Evaluation:
+    decide = {rule: partial(operator.le, cut) for rule, cut in cuts.items()}
+    return evaluate(sparse.csr_array(y), lambda rows: p[rows], decide, prior, weights, slices)
+
+
+RESULT = judge(P, CUTS, SLICES)
 
 
 def per_row(figure: Any) -> list[float]:
@@ -100,13 +124,14 @@ def test_brier_skill_compares_with_the_prior():
         return 1 - ours / prior
 
     np.testing.assert_allclose(RESULT.figures["brier_skill"], per_row(skill), rtol=1e-9)
-    of_prior = evaluate(Y, np.broadcast_to(PRIOR, Y.shape), {}, PRIOR, WEIGHTS, {})
-    np.testing.assert_allclose(of_prior.figures["brier_skill"], 0, atol=1e-12)
+    of_prior = judge(np.broadcast_to(PRIOR, Y.shape), {}, {})
+    assert (of_prior.figures["brier_skill"] == 0).all()
 
 
 def test_there_is_no_skill_over_a_prior_that_is_right_everywhere():
     certain = np.ones((4, 1), dtype=bool)
-    result = evaluate(certain, certain * np.float32(0.9), {}, np.ones(1), np.ones((3, 4)), {})
+    p = certain * np.float32(0.9)
+    result = judge(p, {}, {}, y=certain, prior=np.ones(1), weights=np.ones((3, 4)))
     assert np.isnan(result.figures["brier_skill"]).all()
 
 
@@ -152,7 +177,7 @@ def test_the_interval_is_that_of_the_replicates_without_the_observed_sample():
 
 
 def noise() -> Evaluation:
-    return evaluate(Y, NOISE, {rule: NOISE >= 0.5 for rule in DECISIONS}, PRIOR, WEIGHTS, SLICES)
+    return judge(NOISE, dict.fromkeys(CUTS, np.full(NODES, 0.5)), SLICES)
 
 
 def test_differences_are_paired_replicate_by_replicate():
@@ -177,7 +202,7 @@ def test_a_method_differs_from_itself_by_exactly_nothing():
 def test_a_better_method_is_seen_to_be_better_more_surely_than_by_two_intervals_apart():
     # Slightly noisier scores: both move together from replicate to replicate.
     near = np.clip(P + RNG.normal(scale=0.05, size=P.shape), 0, 1).astype(np.float32)
-    other = evaluate(Y, near, {}, PRIOR, WEIGHTS, {})
+    other = judge(near, {}, {})
     _, (low, high) = RESULT.difference(other, "micro_ap")
     alone = RESULT.interval("micro_ap")
     assert high - low < 0.5 * (alone[1] - alone[0])
@@ -216,3 +241,137 @@ def test_the_same_seed_gives_the_same_weights_and_another_others():
 
 def test_one_more_replicate_changes_none_of_the_others():
     assert np.array_equal(row_weights(GROUPS, 6, seed=3)[:6], row_weights(GROUPS, 5, seed=3))
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> dict[str, Any]:
+    """What `evaluate` takes, with dense labels and scores: a random hierarchy, ties, few rows."""
+    dag, examples, rows = draw(dags()), draw(st.integers(1, 8)), draw(st.integers(1, 4))
+    nodes = len(dag.order)
+    grid = st.sampled_from([0.0, 0.25, 0.5, 1.0])
+    scored = draw(hnp.arrays(np.bool_, nodes))
+    scored[draw(st.integers(0, nodes - 1))] = True
+    return {
+        "y": draw(closed_labels(dag, examples)),
+        "p": draw(hnp.arrays(np.float64, (examples, nodes), elements=grid | st.floats(0, 1))),
+        "cuts": draw(hnp.arrays(np.float64, nodes, elements=grid)),
+        "prior": draw(hnp.arrays(np.float64, nodes, elements=st.floats(0.05, 0.95))),
+        "weights": draw(hnp.arrays(np.float64, (rows, examples), elements=st.floats(0.1, 5))),
+        "scored": scored,
+        "slices": {"drawn": draw(hnp.arrays(np.bool_, int(scored.sum())))},
+    }
+
+
+def found(drawn: dict[str, Any]) -> Evaluation:
+    rest = {name: drawn[name] for name in ("prior", "weights", "slices", "scored")}
+    return evaluate(
+        sparse.csr_array(drawn["y"]),
+        lambda rows: drawn["p"][rows],
+        {"cut": partial(operator.le, drawn["cuts"])},
+        **rest,
+    )
+
+
+@given(problems())
+def test_figures_are_those_of_the_plain_functions_on_dense_arrays(drawn: dict[str, Any]):
+    y, p, prior, scored = (drawn[name] for name in ("y", "p", "prior", "scored"))
+    drawn["weights"][0] = 1
+    result = found(drawn)
+    plain = {
+        "macro_ap": metrics.macro_average_precision(y, p, scored),
+        "micro_ap": metrics.micro_average_precision(y, p, scored),
+        "brier_skill": metrics.brier_skill(y, p, prior, scored),
+    }
+    rules = metrics.rule_scores(y, p >= drawn["cuts"], scored)
+    plain |= {f"{name}/cut": value for name, value in rules.items()}
+    for name, value in plain.items():
+        assert result.point(name) == pytest.approx(value, abs=1e-10, nan_ok=True)
+    node_ap = metrics.node_average_precision(y[:, scored], p[:, scored])
+    np.testing.assert_allclose(result.node_ap, node_ap, rtol=0, atol=1e-12)
+    assert result.ap_error == 0
+    for name in ("macro_ap", "micro_ap"):
+        alone = average_precision(sparse.csr_array(y), lambda rows: p[rows], name, scored=scored)
+        assert alone == pytest.approx(plain[name], abs=1e-12, nan_ok=True)
+
+
+@given(problems(), st.integers(1, 40), st.sampled_from([0, 64]))
+def test_how_examples_are_cut_into_blocks_changes_no_bit(
+    drawn: dict[str, Any], block: int, kept: int
+):
+    whole = found(drawn)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictions, "BLOCK", block)
+        patch.setattr(predictions, "KEPT", kept)
+        cut = found(drawn)
+    assert cut.figures.keys() == whole.figures.keys()
+    for name, values in whole.figures.items():
+        assert np.array_equal(cut.figures[name], values, equal_nan=True)
+    assert np.array_equal(cut.node_ap, whole.node_ap, equal_nan=True)
+    assert np.array_equal(cut.node_recall["cut"], whole.node_recall["cut"], equal_nan=True)
+
+
+@given(problems(), st.integers(1, 60), st.integers(1, 3))
+def test_rows_in_turns_give_what_all_at_once_give(drawn: dict[str, Any], sums: int, together: int):
+    whole = found(drawn)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "SUMS", sums)
+        patch.setattr(evaluation, "_TOGETHER", together)
+        turns = found(drawn)
+    for name, values in whole.figures.items():
+        np.testing.assert_allclose(turns.figures[name], values, rtol=1e-12, atol=1e-15)
+    assert np.array_equal(turns.node_ap, whole.node_ap, equal_nan=True)
+
+
+def test_rows_that_do_not_fit_together_take_a_pass_each(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(predictions, "KEPT", 0)
+    passes: dict[int, int] = {}
+    for sums in (10**6, 1):
+        monkeypatch.setattr(evaluation, "SUMS", sums)
+        asked: list[slice] = []
+
+        def predict(rows: slice, asked: list[slice] = asked) -> np.ndarray:
+            asked.append(rows)
+            return P[rows]
+
+        evaluate(sparse.csr_array(Y), predict, {}, PRIOR, WEIGHTS[:4], {})
+        passes[sums] = len(asked)
+    assert passes == {10**6: 1 + 1, 1: 1 + 4}
+
+
+@given(problems(), st.integers(1, 4))
+def test_where_thresholds_are_merged_the_exact_micro_average_precision_is_within_the_error(
+    drawn: dict[str, Any], limit: int
+):
+    exact = found(drawn)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "POOLED", limit)
+        merged = found(drawn)
+    gap = np.abs(merged.figures["micro_ap"] - exact.figures["micro_ap"])
+    assert not (gap > merged.ap_error + 1e-12).any()
+    distinct = np.unique(drawn["p"][:, drawn["scored"]][drawn["y"][:, drawn["scored"]]])
+    assert exact.ap_error == 0
+    assert (merged.ap_error > 0) <= (len(distinct) > limit)
+    for name in exact.figures.keys() - {"micro_ap"}:
+        assert np.array_equal(exact.figures[name], merged.figures[name], equal_nan=True)
+
+
+def test_merged_thresholds_say_how_far_off_they_may_be(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ranking, "POOLED", 4)
+    merged = judge(P, CUTS, SLICES)
+    assert 0 < merged.ap_error < 0.2
+    assert merged.point("micro_ap") == pytest.approx(RESULT.point("micro_ap"), abs=merged.ap_error)
+    assert merged.point("micro_ap") != RESULT.point("micro_ap")
+
+
+def test_without_a_positive_and_a_rule_there_is_nothing_to_count():
+    result = judge(P, {}, {}, y=np.zeros_like(Y))
+    assert np.isnan(result.point("macro_ap"))
+    assert np.isnan(result.point("micro_ap"))
+    assert result.ap_error == 0
+    assert result.point("brier_skill") < 0  # the prior is nearer to nothing
+
+
+@pytest.mark.usefixtures("as_users_call_it")
+def test_weights_of_other_examples_are_refused():
+    with pytest.raises(ValueError, match=r"\(row, 60\).*\(26, 59\)"):
+        judge(P, {}, {}, weights=WEIGHTS[:, 1:])

@@ -147,6 +147,12 @@ def test_the_loss_curve_is_the_golden_one(name: str):
     assert found[-1] < found[0]
 
 
+@pytest.mark.parametrize("name", golden.OBJECTIVES)
+def test_the_loss_curve_in_float64_is_that_of_the_first_implementation(name: str):
+    found = golden.precise_curve(golden.OBJECTIVES[name])
+    np.testing.assert_allclose(found, golden.read(golden.PRECISE)[name], rtol=1e-6)
+
+
 def test_every_objective_has_a_golden_curve_and_no_two_are_alike():
     curves = golden.read()
     assert set(curves) == set(golden.OBJECTIVES)

@@ -4,7 +4,10 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.artifacts import paths
@@ -141,6 +144,49 @@ def test_342_nodes_fit_into_less_than_3_mb(html):
 
 def test_every_node_has_a_row(reader):
     assert len([text for text in reader.text if re.fullmatch(r"HP:\d{7}", text)]) >= 342
+
+
+def test_a_page_of_few_nodes_leaves_out_none_and_says_nothing_of_it(reader):
+    assert "Listed are" not in " ".join(reader.text)
+
+
+def _many_nodes(sample_folder: Path, changes: dict[str, Any]) -> tuple[list[str], str]:
+    """The ids in the table of 100,000 nodes, and the page's text."""
+    count = 100_000
+    table = pd.DataFrame(
+        {
+            "id": [f"N:{row:06d}" for row in range(count)],
+            "name": "Fracture of the upper end of the left forearm, initial encounter",
+            "depth": 5,
+            "scored": True,
+            "support": np.arange(count)[::-1] % 50_000,
+            "test_positives": 1,
+            **{f"ap_{method}": 0.12345 for method in ("weighted/paper", "mcloss", "bce", "prior")},
+        }
+        | {name: values(np.arange(count)) for name, values in changes.items()}
+    )
+    html = _render(sample_folder, per_node=table)
+    assert len(html.encode()) < 6_000_000
+    found = Reader(html).text
+    return [text for text in found if re.fullmatch(r"N:\d{6}", text)], " ".join(found)
+
+
+def test_of_many_nodes_the_rarest_that_can_be_learnt_and_tested_are_listed(sample_folder):
+    ids, text = _many_nodes(
+        sample_folder,
+        {"scored": lambda row: row != 49_998, "test_positives": lambda row: row != 99_997},
+    )
+    # Support falls from 49,999 to 0 twice: rows 49,999 and 99,999 have none. Ties in node order.
+    assert ids[:4] == ["N:099998", "N:049997", "N:049996", "N:099996"]
+    assert len(ids) == 5_000
+    assert "Listed are 5,000 of 100,000 nodes: the rarest of those that are scored" in text
+
+
+def test_where_few_of_many_nodes_can_be_tested_those_few_are_listed(sample_folder):
+    ids, text = _many_nodes(sample_folder, {"test_positives": lambda row: row % 100 == 0})
+    assert len(ids) == len(set(ids)) == 1_000
+    assert ids[0] == "N:049900"
+    assert "Listed are 1,000 of 100,000 nodes: those that are scored" in text
 
 
 def test_the_headline_gives_the_differences_whatever_their_sign(html):

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score
 
 from pipeline.artifacts import paths, prepared
 from pipeline.errors import ArtifactError
-from pipeline.hml import load_bundle, metrics
+from pipeline.hml import load_bundle, metrics, predictions, ranking
 from pipeline.stages import evaluate, train, tune
 
 from .problem import (
@@ -251,6 +251,29 @@ class TestInAFolderOfItsOwn:
         evaluate.run(CONFIG)
         for path in (paths.METRICS, paths.EVALUATION / "nodes.csv"):
             assert path.read_bytes() == (evaluated / path).read_bytes()
+
+    def test_predicting_at_every_pass_gives_the_same_bytes(
+        self, evaluated: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(predictions, "KEPT", 0)
+        evaluate.run(CONFIG)
+        for path in (paths.METRICS, paths.EVALUATION / "nodes.csv"):
+            assert path.read_bytes() == (evaluated / path).read_bytes()
+
+    def test_how_far_off_the_micro_average_precision_may_be_is_said_where_it_is_not_exact(
+        self, found: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(ranking, "POOLED", 16)
+        evaluate.run(CONFIG)
+        merged = json.loads(paths.METRICS.read_text(encoding="utf-8"))
+        exact, test = found["test"], merged["test"]
+        assert test.keys() - exact.keys() == {"ap_error"}
+        (error,) = test["ap_error"].values()
+        assert 0 < error < 0.1
+        assert test["micro_ap"] == pytest.approx(exact["micro_ap"], abs=error)
+        assert test["macro_ap"] == exact["macro_ap"]
+        # It has fewer scores than thresholds.
+        assert "ap_error" not in merged["baselines"]["prior"]["test"]
 
     def test_a_method_differs_from_itself_by_nothing(self, tmp_path: Path, evaluated: Path):
         (tmp_path / "models").unlink()

@@ -69,7 +69,7 @@ def test_good_data_passes_and_every_expectation_is_reported(good):
     assert validate.run(Config()) == [paths.VALIDATION]
     report = files.read_json(REPORT)
     assert report["passed"] is True
-    names = [expectation.name for expectation in validate.suite(Config(), [])]
+    names = [expectation.name for expectation in validate.suite(Config())]
     assert [finding["name"] for finding in report["expectations"]] == names
     assert all(finding["success"] for finding in report["expectations"])
     assert {finding["severity"] for finding in report["expectations"]} == {"error", "warning"}
@@ -164,7 +164,7 @@ def test_broken_data_is_refused_and_the_offender_is_named_in_message_and_report(
 
 
 def test_every_error_of_the_suite_is_provoked_here():
-    errors = {e.name for e in validate.suite(Config(), []) if e.severity == "error"}
+    errors = {e.name for e in validate.suite(Config()) if e.severity == "error"}
     assert errors == set(ERRORS) | {"tables_fit_together"}
 
 
@@ -196,6 +196,12 @@ def test_at_most_five_offenders_are_named_and_all_are_counted(good):
     nodes = good.nodes.assign(depth=7)
     findings = judge(dataclasses.replace(good, nodes=nodes))
     assert findings["depth_is_the_longest_path"]["offenders"] == ["root", "a", "b", "c", "d"]
+
+
+def test_different_offenders_are_named_though_one_comes_again_and_again(good):
+    ids = ["same"] * 60 + ["other"] * 20
+    findings = judge(dataclasses.replace(good, examples=good.examples.assign(id=ids)))
+    assert findings["example_ids_are_unique"]["offenders"] == ["same", "other"]
 
 
 def test_flat_hierarchy_without_edges_can_be_judged(good):

@@ -20,6 +20,7 @@ from pipeline.hml.uncertainty import Mode
 from tests.hml.toy import HIERARCHY, problem
 
 PATH = Path(__file__).parent / "loss_curves.json"
+PRECISE = Path(__file__).parent / "loss_curves_float64.json"
 OBJECTIVES: dict[str, Objective] = {
     f"{variant or 'none'}/{mode or 'none'}": Objective(variant=variant, mode=mode)
     for variant in (None, *get_args(Variant))
@@ -37,25 +38,16 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def read() -> dict[str, list[float]]:
+def read(path: Path = PATH) -> dict[str, list[float]]:
     """The stored curves by name of the objective."""
-    return json.loads(PATH.read_text(encoding="utf-8"))
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def curve(objective: Objective) -> list[float]:
     """The loss of all examples after each epoch, under the objective that is trained."""
     x, labels = problem(48)
     y = torch.from_numpy(HIERARCHY.close(labels).toarray())
-    weights: dict[str, Any] = {}
-    if objective.variant is not None:
-        positive, negative = imbalance_weights(
-            HIERARCHY.support(labels),
-            len(x),
-            HIERARCHY,
-            variant=objective.variant,
-            floor=objective.floor,
-        )
-        weights = {"positive_weight": positive, "negative_weight": negative}
+    weights = _weights(objective)
     losses: list[float] = []
 
     def after_epoch(epoch: int, networks: Networks) -> None:
@@ -72,3 +64,44 @@ def curve(objective: Objective) -> list[float]:
         on_epoch=after_epoch,
     )
     return losses
+
+
+def precise_curve(objective: Objective) -> list[float]:
+    """The loss before each of 20 steps on all examples in float64: gradients are in it, too.
+
+    By the public functions alone, so that implementations can be compared.
+    """
+    x, labels = problem(48)
+    y = torch.from_numpy(HIERARCHY.close(labels).toarray())
+    networks = Networks(3, (x.shape[1], 8, len(HIERARCHY)), dropout=0.0, seed=0).double()
+    optimiser = torch.optim.Adam(networks.parameters(), lr=1e-2, weight_decay=1e-5)
+    losses: list[float] = []
+    for _ in range(20):
+        loss = weighted_loss(
+            networks(torch.from_numpy(x).double()),
+            y,
+            HIERARCHY,
+            scored=np.arange(len(HIERARCHY)) > 0,
+            mode=objective.mode,
+            reduction="sum",
+            **_weights(objective),
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses
+
+
+def _weights(objective: Objective) -> dict[str, Any]:
+    if objective.variant is None:
+        return {}
+    _, labels = problem(48)
+    positive, negative = imbalance_weights(
+        HIERARCHY.support(labels),
+        labels.shape[0],
+        HIERARCHY,
+        variant=objective.variant,
+        floor=objective.floor,
+    )
+    return {"positive_weight": positive, "negative_weight": negative}

@@ -1,0 +1,104 @@
+"""Batches of a training: features and closed labels, assembled where the networks are.
+
+On the CPU a batch is read from the features, which may be memory-mapped, standardised, and its
+labels are closed in one compiled walk. On an accelerator features and labels are moved there once,
+and a batch is a gather: no step copies anything between the two or waits for the other.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy import sparse
+
+from pipeline.hml import kernels, levels
+from pipeline.hml.hierarchy import Hierarchy
+from pipeline.hml.preprocessing import Standardizer
+
+Batch = tuple[
+    Float[torch.Tensor, "example feature"],
+    Bool[torch.Tensor, "example node"],
+]
+_BLOCK = 4096  # examples that are standardised at a time on their way to a device
+
+
+class Batches(ABC):
+    """The examples of a training, to be asked for by position.
+
+    Args:
+        features: (example, feature) float32, NaN where missing; memory-mapped or not.
+        rows: (row,) the examples that are learnt from.
+        labels: (row, node) boolean CSR of these examples; most specific nodes suffice.
+        hierarchy: of the nodes.
+        preprocessing: what the features go through.
+    """
+
+    def __init__(
+        self,
+        features: Float[np.ndarray, "example feature"],
+        rows: Int[np.ndarray, " row"],
+        labels: sparse.csr_array,
+        hierarchy: Hierarchy,
+        preprocessing: Standardizer,
+    ) -> None:
+        self.features = features
+        self.rows = rows
+        self.labels = labels
+        self.hierarchy = hierarchy
+        self.preprocessing = preprocessing
+
+    @abstractmethod
+    def take(self, positions: Int[np.ndarray, " position"], size: int) -> Iterator[Batch]:
+        """Iterate over batches of at most `size`; positions index the rows."""
+
+    def standardised(self, rows: Int[np.ndarray, " row"]) -> torch.Tensor:
+        """Features of some examples, in host memory."""
+        return torch.from_numpy(self.preprocessing.transform(self.features[rows]))
+
+
+class HostBatches(Batches):
+    """Batches for a training on the CPU."""
+
+    def take(self, positions: np.ndarray, size: int) -> Iterator[Batch]:
+        """See `Batches`."""
+        hierarchy, labels = self.hierarchy, self.labels
+        for start in range(0, len(positions), size):
+            batch = positions[start : start + size]
+            y = np.zeros((len(batch), len(hierarchy)), dtype=np.uint8)
+            edges = hierarchy.start, hierarchy.parent
+            kernels.dense_closed_rows(labels.indptr, labels.indices, batch, *edges, y)
+            yield self.standardised(self.rows[batch]), torch.from_numpy(y.view(bool))
+
+
+class DeviceBatches(Batches):
+    """Batches for a training elsewhere; standardised features and labels live there.
+
+    An example's most specific labels are a line of node columns, filled up with a column that is no
+    node, so that all lines are equally long and a batch of them is one gather.
+    """
+
+    def __init__(self, *arguments: Any, device: torch.device) -> None:
+        super().__init__(*arguments)
+        blocks = [
+            self.standardised(self.rows[start : start + _BLOCK]).to(device)
+            for start in range(0, len(self.rows), _BLOCK)
+        ]
+        self.x = torch.cat(blocks)
+        counts = np.diff(self.labels.indptr)
+        nodes = len(self.hierarchy)
+        columns = np.full((len(self.rows), max(1, counts.max(initial=0))), nodes)
+        columns[np.arange(columns.shape[1]) < counts[:, None]] = self.labels.indices
+        self.columns = torch.tensor(columns, device=device)
+
+    def take(self, positions: np.ndarray, size: int) -> Iterator[Batch]:
+        """See `Batches`; the order of an epoch is the one thing that is sent over."""
+        nodes = len(self.hierarchy)
+        for batch in torch.from_numpy(positions).to(self.x.device).split(size):
+            columns = self.columns[batch]
+            y = torch.zeros(len(batch), nodes + 1, dtype=torch.uint8, device=self.x.device)
+            y = y.scatter_(1, columns, 1)[:, :nodes].contiguous()
+            levels.close_upward(y, self.hierarchy)
+            yield self.x[batch], y.bool()

@@ -1,0 +1,186 @@
+"""Compiled passes over blocks of scores (example, node), which are looked at and then forgotten.
+
+What is counted is the weight of examples: `weights` (example, row) holds those of a block's
+examples in any number of rows, and an entry that counts adds its example's line to a line of
+`sums`. Examples are added in ascending order into each sum, so that the result does not depend, to
+the last bit, on how they are cut into blocks. As all kernels these are serial (see `kernels`).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pipeline.hml.kernels import compiled
+
+# Lines of `sums` that are counted at a time for all examples: they stay in the cache.
+_TILE = 64
+
+
+@compiled
+def squares(p: Any, total: Any) -> None:
+    """Write the sum of each example's squared scores into `total` (example,), in float64."""
+    for example in range(p.shape[0]):
+        together = 0.0
+        for node in range(p.shape[1]):
+            score = np.float64(p[example, node])  # float() would keep float32
+            together += score * score
+        total[example] = together
+
+
+@compiled
+def count_decided(decided: Any, weights: Any, sums: Any) -> None:
+    """Count each node's decisions (example, node) into `sums` (node, row)."""
+    for node in range(decided.shape[1]):
+        for example in range(decided.shape[0]):
+            if decided[example, node]:
+                for row in range(weights.shape[1]):
+                    sums[node, row] += weights[example, row]
+
+
+@compiled
+def count_by_node(p: Any, threshold: Any, start: Any, weights: Any, sums: Any) -> None:
+    """Count each entry at the first threshold of its node that its score reaches.
+
+    Args:
+        p: (example, node).
+        threshold: (threshold,) falling within a node.
+        start: (node + 1,): those of node n are `threshold[start[n]:start[n + 1]]`.
+        weights: (example, row).
+        sums: (threshold, row), added to. A score below the last threshold is not counted.
+    """
+    for node in range(p.shape[1]):
+        first, last = start[node], start[node + 1] - 1
+        if first > last:
+            continue
+        lowest = threshold[last]
+        for example in range(p.shape[0]):
+            score = p[example, node]
+            if score >= lowest:
+                low, high = first, last
+                while low < high:
+                    middle = (low + high) // 2
+                    if score >= threshold[middle]:
+                        high = middle
+                    else:
+                        low = middle + 1
+                for row in range(weights.shape[1]):
+                    sums[low, row] += weights[example, row]
+
+
+@compiled
+def count_pooled(ordered: Any, left: Any, threshold: Any, weights: Any, sums: Any) -> None:
+    """Count each entry at the first threshold that its score reaches, whatever its node.
+
+    Args:
+        ordered: (example, node) scores that *rise* within an example.
+        left: (example,) how many of them are to be counted: the number of nodes; overwritten.
+        threshold: (threshold,) falling.
+        weights: (example, row).
+        sums: (threshold, row), added to. A score below the last threshold is not counted.
+    """
+    for first in range(0, threshold.shape[0], _TILE):
+        end = min(first + _TILE, threshold.shape[0])
+        for example in range(ordered.shape[0]):
+            line = ordered[example]
+            at = left[example]
+            for position in range(first, end):
+                before = at
+                while at > 0 and line[at - 1] >= threshold[position]:
+                    at -= 1
+                if at < before:
+                    for row in range(weights.shape[1]):
+                        sums[position, row] += (before - at) * weights[example, row]
+            left[example] = at
+
+
+@compiled
+def average_precision(
+    start: Any,
+    found_at: Any,
+    owner: Any,
+    merged: Any,
+    weights: Any,
+    sums: Any,
+    first: int,
+    low: Any,
+    high: Any,
+) -> None:
+    """Bounds of each ranking's average precision; they are one value where nothing is merged.
+
+    See `pipeline.hml.ranking`, whose arrays these are.
+
+    Args:
+        start: (ranking + 1,).
+        found_at: (threshold + 1,).
+        owner: (positive,).
+        merged: (threshold,).
+        weights: (example, row), of all examples.
+        sums: (threshold, row) what was counted.
+        first: the row of the weights and sums that column 0 of the results is of.
+        low: (ranking, row), overwritten; NaN where no positive has weight.
+        high: (ranking, row), overwritten.
+    """
+    for ranking in range(low.shape[0]):
+        for column in range(low.shape[1]):
+            row = first + column
+            found = everything = least = most = 0.0
+            for position in range(start[ranking], start[ranking + 1]):
+                gain = 0.0
+                for positive in range(found_at[position], found_at[position + 1]):
+                    gain += weights[owner[positive], row]
+                count = sums[position, row]
+                if gain > 0 and not merged[position]:
+                    step = gain * (found + gain) / (everything + count)
+                    least += step
+                    most += step
+                elif gain > 0:
+                    # All negatives first: the positives' sum is at least its integral. None first.
+                    ahead = everything + count - gain
+                    least += gain
+                    if ahead > 0:
+                        least -= (ahead - found) * math.log1p(gain / ahead)
+                    most += gain * (found + gain) / (everything + gain)
+                found += gain
+                everything += count
+            low[ranking, column] = least / found if found > 0 else math.nan
+            high[ranking, column] = most / found if found > 0 else math.nan
+
+
+@compiled
+def keep_largest(scores: Any, start: Any, kept: Any, held: Any, dropped: Any) -> None:
+    """Keep the largest scores of each node, and count how many like the least of them it lost.
+
+    Args:
+        scores: (example, node), finite.
+        start: (node + 1,): `kept[start[n]:start[n + 1]]` is the heap of node n, least score first.
+        kept: (score,) float64, what is kept; infinity where nothing is yet.
+        held: (node,) how many scores each heap holds; overwritten, as are the others.
+        dropped: (node,) how many scores that equal the heap's least were seen and not kept.
+    """
+    for node in range(scores.shape[1]):
+        heap = kept[start[node] : start[node + 1]]
+        for example in range(scores.shape[0]):
+            score = np.float64(scores[example, node])
+            if held[node] < heap.shape[0]:  # sift up
+                at = held[node]
+                held[node] += 1
+                while at > 0 and heap[(at - 1) // 2] > score:
+                    heap[at] = heap[(at - 1) // 2]
+                    at = (at - 1) // 2
+                heap[at] = score
+            elif score == heap[0]:
+                dropped[node] += 1
+            elif score > heap[0]:  # replace the least, sift down
+                least = heap[0]
+                at = 0
+                while 2 * at + 1 < heap.shape[0]:
+                    below = 2 * at + 1
+                    if below + 1 < heap.shape[0] and heap[below + 1] < heap[below]:
+                        below += 1
+                    if heap[below] >= score:
+                        break
+                    heap[at] = heap[below]
+                    at = below
+                heap[at] = score
+                dropped[node] = dropped[node] + 1 if heap[0] == least else 0
