@@ -4,13 +4,7 @@ A library that knows nothing of files (its bundle aside), command lines or orche
 exported here is the contract; `metrics`, `decisions` and `slices` are modules of plain functions.
 """
 
-import os
 from typing import TYPE_CHECKING, Any
-
-# Large tensors are made and freed at every step. In pages of 4 kB the kernel spends more time on
-# handing them out than torch on filling them (docs/performance.md). Asked for before torch
-# allocates anything; without effect where the system has no huge pages.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 from pipeline.hml import bootstrap, decisions, metrics, slices
 from pipeline.hml.bundle import load_bundle, save_bundle

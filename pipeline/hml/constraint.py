@@ -125,15 +125,15 @@ def maximum(
     scores = scores.detach()
     if scores.device.type != "cpu":
         return levels.maximum(scores, labels, hierarchy)
-    rows = _rows(scores)
-    value, argument = np.empty_like(rows), np.empty(rows.shape, dtype=np.int32)
+    value = torch.empty(scores.shape, dtype=scores.dtype)
+    argument = torch.empty(scores.shape, dtype=torch.int32)
     edges = hierarchy.start, hierarchy.parent
-    kernels.maximum(rows, *edges, value, argument)
+    results = _rows(value), _rows(argument)
+    kernels.maximum(_rows(scores), *edges, *results)
     if labels is not None:
         label = kernels.as_labels(labels.numpy())
-        kernels.restrict_to_positives(rows, label, *edges, value, argument)
-    shape = scores.shape
-    return torch.from_numpy(value).view(shape), torch.from_numpy(argument).view(shape)
+        kernels.restrict_to_positives(_rows(scores), label, *edges, *results)
+    return value, argument
 
 
 def scatter_add(
@@ -142,15 +142,14 @@ def scatter_add(
     """What flows back through `maximum`: each entry goes to its arg-max column."""
     if gradient.device.type != "cpu":
         return torch.zeros_like(gradient).scatter_add_(-1, argument, gradient)
-    rows = _rows(gradient)
-    out = np.zeros_like(rows)
-    kernels.scatter_add(rows, argument.view(rows.shape).numpy(), out)
-    return torch.from_numpy(out).view(gradient.shape)
+    out = torch.zeros(gradient.shape, dtype=gradient.dtype)
+    kernels.scatter_add(_rows(gradient), _rows(argument), _rows(out))
+    return out
 
 
 def _rows(tensor: torch.Tensor) -> np.ndarray:
-    """(row, node), contiguous."""
-    return tensor.reshape(-1, tensor.shape[-1]).contiguous().numpy()
+    """(row, node), contiguous: of a contiguous tensor the same memory."""
+    return tensor.contiguous().numpy().reshape(-1, tensor.shape[-1])
 
 
 def _floating(p: Shaped[Any, "..."], what: str) -> torch.Tensor:

@@ -42,8 +42,9 @@ class Hierarchy:
         for array in (depth, edge_index):
             array.setflags(write=False)
         # What the kernels need: the parents of each node as compressed rows. Edges lie by child.
-        self.start = np.searchsorted(edge_index[0], np.arange(len(nodes) + 1)).astype(np.int32)
-        self.parent = edge_index[1].astype(np.int32)
+        # Unsigned, because a kernel checks a signed index for counting from the end.
+        self.start = np.searchsorted(edge_index[0], np.arange(len(nodes) + 1)).astype(np.uint32)
+        self.parent = edge_index[1].astype(np.uint32)
 
     @classmethod
     def from_edges(

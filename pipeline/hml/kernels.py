@@ -61,19 +61,44 @@ def maximum(scores: Any, start: Any, parent: Any, value: Any, argument: Any) -> 
     """
     rows, nodes = scores.shape
     # Whole vectors of eight, also for a few rows; lanes without a row carry whatever is in them.
-    best = np.zeros((nodes, min(_LANES, (rows + 7) // 8 * 8)), scores.dtype)
-    where = np.zeros(best.shape, np.int32)
+    best = np.empty((nodes, _LANES if rows > 8 else 8), scores.dtype)
+    where = np.empty(best.shape, np.int32)
     for first in range(0, rows, _LANES):
-        lanes = min(_LANES, rows - first)
-        for node in range(nodes):
-            for lane in range(lanes):
-                best[node, lane] = scores[first + lane, node]
-                where[node, lane] = node
+        block = slice(first, min(first + _LANES, rows))
+        _lay_side_by_side(scores[block], best, where)
         _carry_upward(best, where, start, parent)
-        for node in range(nodes):
+        _lay_out(best, where, value[block], argument[block])
+
+
+@compiled
+def _lay_side_by_side(scores: Any, best: Any, where: Any) -> None:
+    """Rows into lanes (node, lane): transposed. A number of lanes known in advance is unrolled."""
+    lanes, nodes = scores.shape
+    for node in range(nodes):
+        if lanes == _LANES:
+            for lane in range(_LANES):
+                best[node, lane] = scores[lane, node]
+        else:
             for lane in range(lanes):
-                value[first + lane, node] = best[node, lane]
-                argument[first + lane, node] = where[node, lane]
+                best[node, lane] = scores[lane, node]
+        for lane in range(where.shape[1]):
+            where[node, lane] = node
+
+
+@compiled
+def _lay_out(best: Any, where: Any, value: Any, argument: Any) -> None:
+    """Lanes into rows."""
+    lanes, nodes = value.shape
+    for node in range(nodes):
+        if lanes == _LANES:
+            for lane in range(_LANES):
+                value[lane, node] = best[node, lane]
+            for lane in range(_LANES):
+                argument[lane, node] = where[node, lane]
+        else:
+            for lane in range(lanes):
+                value[lane, node] = best[node, lane]
+                argument[lane, node] = where[node, lane]
 
 
 @compiled

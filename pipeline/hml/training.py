@@ -13,6 +13,7 @@ from scipy import sparse
 from torch.nn import functional
 
 from pipeline.errors import RarenodeError
+from pipeline.hml import memory
 from pipeline.hml.batches import Batch, DeviceBatches, HostBatches
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.imbalance import Kind, Variant, imbalance_weights, scored_nodes
@@ -192,6 +193,7 @@ class Training:
         device: torch.device | str | None = None,
     ) -> None:
         _check(features, labels, hierarchy)
+        memory.keep_freed()
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         on_host = self._device.type == "cpu"
         self._examples = np.arange(len(features)) if rows is None else np.asarray(rows)
@@ -246,7 +248,8 @@ class Training:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
             logits = self.networks(x)
         value = self._loss(logits.float(), y)
-        self._optimiser.zero_grad(set_to_none=True)
+        for parameter in self.networks.parameters():
+            parameter.grad = None  # as zero_grad, without its bookkeeping
         value.backward()
         self._optimiser.step()
         return value.detach()
