@@ -199,6 +199,26 @@ def test_profile_is_a_table_of_values_and_back():
     assert load().train.members == 5
 
 
+def test_full_profile_trains_the_published_network_in_larger_batches_and_follows_the_data_set():
+    edit.plan([("dataset", "spo_FUN"), ("profile", "full")]).write()
+    config = load()
+    assert (config.profile, config.prepare.min_support) == ("full", 0)
+    train, searched = config.train, config.tune.search.learning_rate
+    assert (train.layers, train.hidden, train.dropout, train.weight_decay) == (3, 250, 0.7, 1e-5)
+    assert (train.batch_size, train.learning_rate, train.epochs) == (64, 1e-3, 63)
+    assert (searched.low, searched.high) == (5e-4, 3e-3)
+    edit.plan([("dataset", "imclef07d")]).write()
+    config = load()
+    assert (config.profile, config.train.hidden) == ("full", 1000)
+    assert config.tune.search.learning_rate.low < config.train.learning_rate == 1e-4
+    edit.plan([("dataset", "hpo_eye")]).write()
+    config = load()
+    assert (config.profile, config.prepare.min_support) == ("full", 10)
+    assert (config.train.layers, config.train.learning_rate, config.train.epochs) == (2, 2e-3, 60)
+    edit.plan([("profile", "quick")]).write()
+    assert load().tune.search.learning_rate == Config().tune.search.learning_rate
+
+
 def test_published_profile_takes_the_settings_of_the_data_set():
     edit.plan([("dataset", "spo_FUN"), ("profile", "published")]).write()
     config = load()

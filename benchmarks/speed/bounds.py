@@ -1,8 +1,6 @@
 """The bounds that the core has to hold: what was measured, what is allowed, what holds."""
 
 import math
-import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +11,7 @@ import torch
 from benchmarks.speed import clock, dense, problems, scatter
 from benchmarks.speed.problems import Problem
 from benchmarks.speed.rows import Epochs, forward_and_backward
-from pipeline.hml import Hierarchy, Settings
+from pipeline.hml import Hierarchy, Settings, memory
 from pipeline.hml.constraint import hierarchy_maximum
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.timing import step_ratio
@@ -96,23 +94,16 @@ def dense_product(
     hierarchy: Hierarchy, name: str, *, batch: int = _DENSE_BATCH, rounds: int = 3
 ) -> Iterator[Bound]:
     """The dense float64 product of the published method beside the constraint."""
-    below = dense.descendants(hierarchy)
     p = torch.rand(batch, len(hierarchy))
-    ours = forward_and_backward(p.clone(), lambda s: hierarchy_maximum(s, None, hierarchy))
-
-    def theirs() -> None:
-        leaf = p.clone().requires_grad_()
-        value = dense.maximum(leaf, below)
-        value.backward(torch.ones_like(value))
-
-    # Our own is a thousand times quicker: its median comes from as many rounds at no cost.
-    took = clock.interleaved({"dense": theirs, "ours": partial(_repeat, ours, 50)}, rounds=rounds)
+    action = forward_and_backward(p, lambda s: hierarchy_maximum(s, None, hierarchy))
+    ours = clock.median(action, rounds=200)
+    theirs = clock.elsewhere(dense.product_seconds, hierarchy, batch, rounds)
     yield Bound(
         f"dense float64 product over the constraint, {name}, batch {batch}",
-        took["dense"] / (took["ours"] / 50),
+        theirs / ours,
         5000,
         "at least",
-        detail=f"{took['dense']:.2f} s over {_ms(took['ours'] / 50)}",
+        detail=f"{theirs:.2f} s over {_ms(ours)}",
     )
 
 
@@ -165,23 +156,12 @@ def epoch(
 ) -> Iterator[Bound]:
     """An epoch of MCLoss at the published setting beside one of dense published steps."""
     steps = math.ceil(len(problem.features) / settings.batch_size)
-    published = dense.step(
-        problem.hierarchy,
-        problem.features.shape[1],
-        settings.hidden,
-        dropout=settings.dropout,
-        batch=settings.batch_size,
+    shape = (problem.hierarchy, problem.features.shape[1], settings.hidden)
+    one = clock.elsewhere(
+        dense.step_seconds, *shape, settings.dropout, settings.batch_size, dense_rounds
     )
     ours = Epochs(problem, settings)
-    seconds: list[float] = []
-    dense_seconds: list[float] = []
-    published()
-    for _ in range(max(rounds, dense_rounds)):
-        if len(dense_seconds) < dense_rounds:
-            dense_seconds.append(_seconds(published))
-        if len(seconds) < rounds:
-            seconds.append(_seconds(ours))
-    took, one = statistics.median(seconds), statistics.median(dense_seconds)
+    took = clock.median(ours, rounds=rounds)
     yield Bound(
         f"one epoch as published, {problem.name}: 1/{divisor} of dense steps",
         took,
@@ -193,6 +173,7 @@ def epoch(
 
 def measure() -> Iterator[Bound]:
     """All of them, one after the other."""
+    memory.keep_freed()  # as `Training` does
     go = problems.benchmark("cellcycle_GO")
     yield from constraint(go.hierarchy, go.name)
     yield from dense_product(go.hierarchy, go.name)
@@ -201,17 +182,6 @@ def measure() -> Iterator[Bound]:
         problem = problems.benchmark(name)
         yield from training_step(problem, problems.settings(name, weighted=True))
         yield from epoch(problem, problems.settings(name, weighted=False), divisor)
-
-
-def _repeat(action: Callable[[], object], times: int) -> None:
-    for _ in range(times):
-        action()
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
 
 
 def _ms(seconds: float) -> str:

@@ -16,6 +16,18 @@ SCHEMA = 1
 DEFAULT = Path("benchmarks/published/study.yaml")
 _RAREST = "1-9"
 _RULE = "half"
+_ABOUT = {
+    "published": (
+        " ([method.md](method.md), sections 9 and 10): trained on train+valid, each split's "
+        "missing values filled with its own means, no tuning. We chose nothing here by a test "
+        "figure; how the literature chose its settings is not ours to say."
+    ),
+    "full": (
+        ", without its tuning: the published networks in larger batches "
+        "([ADR 8](adr/0008-larger-batches.md)), trained on train+valid, missing values filled "
+        "with training means. The settings were chosen on validation data."
+    ),
+}
 Group = tuple[str, str, int]  # data set, method, members
 Runs = list[tuple[Cell, dict[str, Any]]]
 
@@ -82,11 +94,8 @@ def _head(grid: Study, path: Path, missing: Sequence[Cell]) -> str:
         "# Results",
         "",
         f"Written by `rarenode benchmark` from `{grid.results}`; the study is `{path}`. The "
-        f"settings are those of the profile `{grid.profile}` ([method.md](method.md), sections 9 "
-        "and 10): trained on train+valid, each split's missing values filled with its own means, "
-        "no tuning. We chose nothing here by a test figure; how the literature chose its settings "
-        "is not ours to say. ± is half of a 95 % t interval over seeds; it does not cover the "
-        "choice of the test examples.",
+        f"settings are those of the profile `{grid.profile}`{_ABOUT[grid.profile]} ± is half of a "
+        "95 % t interval over seeds; it does not cover the choice of the test examples.",
     ]
     if missing:
         lines += ["", f"**{len(missing)} cells have no result of these settings yet:**", ""]

@@ -50,6 +50,8 @@ class Cell(Section):
             "seed": self.seed,
             "train.members": self.members,
             "train.baselines": [],
+            "train.held_out_cuts": False,  # a cell trains once, with the values of the profile
+            "tune.trials": 0,
             **({"train.weighting.variant": variant} if family == "weighted" else {}),
         }
         values: dict[str, Any] = {}
@@ -80,7 +82,7 @@ class Block(Section):
 class Study(Section):
     """A study: its grid, and where its results and its page lie."""
 
-    profile: Literal["published"]
+    profile: Literal["published", "full"]
     results: str
     page: str
     cells: list[Block]

@@ -64,15 +64,15 @@ def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit
 
 
 def _expanded(changes: list[tuple[str, Any]], values: Any) -> Iterator[tuple[str, Any]]:
-    """A profile as the parameters it sets, and a data set as those that `published` has for it.
+    """A profile as the parameters it sets, and a data set as those that the profile has for it.
 
     `values` is what stands in the file; whoever asks for these changes makes them as they come.
     """
-    stays = all(key != "profile" for key, _ in changes) and values.get("profile") == "published"
+    stays = all(key != "profile" for key, _ in changes)
     for key, value in changes:
         # Else another data set would be trained with the settings of the first.
         if key == "dataset" and stays and isinstance(value, str) and value != _dataset(values):
-            yield from profiles.fixed(value).items()
+            yield from profiles.following(str(values.get("profile")), value).items()
         yield key, value
         if key == "profile":
             yield from profiles.values(value, _dataset(values)).items()
