@@ -69,7 +69,7 @@ def test_what_is_asked_for_runs_once(tmp_path: Path, capsys: pytest.CaptureFixtu
     line = "spo_FUN, mcloss, 1 member, seed 0: micro AP 0.2500, macro AP 0.1000"
     assert any(found.startswith(line) for found in lines[1:3])
     assert lines[-2:] == ["2 cells, 2 with a result, nothing to run.", "Page: page.md"]
-    assert "| spo_FUN | 0.215 | 0.2500" in Path("page.md").read_text()
+    assert "| spo_FUN | 1 | 0.215 | 0.2500" in Path("page.md").read_text()
 
 
 def test_again_runs_what_has_a_result(tmp_path: Path):
@@ -98,7 +98,7 @@ def test_a_cell_that_fails_is_named_and_the_others_are_kept(tmp_path: Path):
     with pytest.raises(RarenodeError, match=message):
         command.run(Path("study.yaml"), members=[1], seeds=[0], workers=2)
     text = Path("page.md").read_text()
-    assert "| spo_FUN | 0.215 | 0.2500" in text
+    assert "| spo_FUN | 1 | 0.215 | 0.2500" in text
     assert "- enron, mcloss, 1 member, seed 0" in text
 
 

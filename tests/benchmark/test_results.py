@@ -36,16 +36,16 @@ def test_published_figures_stand_beside_the_mean_over_seeds(tmp_path: Path):
     grid = load(tmp_path)
     for cell in grid.all_cells()[:2]:
         put(grid, cell, 0.21 + 0.02 * cell.seed)
-    found = row(page(tmp_path), "spo_FUN", "0.215")
+    found = row(page(tmp_path), "spo_FUN", "1", "0.215")
     # Two values 0.02 apart: t(0.975, 1) = 12.706, times a standard error of 0.01.
-    assert found[2:5] == ["0.2200 ± 0.1271", "+0.0050", "2"]
+    assert found[3:6] == ["0.2200 ± 0.1271", "+0.0050", "2"]
 
 
 def test_one_seed_has_no_interval(tmp_path: Path):
     grid = load(tmp_path)
     put(grid, grid.all_cells()[2], 0.75)
-    found = row(page(tmp_path), "enron", "0.756")
-    assert found[2:5] == ["0.7500", "-0.0060", "1"]
+    found = row(page(tmp_path), "enron", "1", "0.756")
+    assert found[3:6] == ["0.7500", "-0.0060", "1"]
 
 
 def test_gains_are_shown_beside_those_at_equal_members(tmp_path: Path):
@@ -65,7 +65,7 @@ def test_missing_cells_are_listed_first(tmp_path: Path):
     put(grid, grid.all_cells()[0], 0.2)
     text = page(tmp_path)
     assert "**6 cells have no result of these settings yet:**" in text
-    assert text.index("- enron, mcloss, 1 member, seed 0") < text.index("| spo_FUN | 0.215 |")
+    assert text.index("- enron, mcloss, 1 member, seed 0") < text.index("| spo_FUN | 1 | 0.215 |")
     assert "## The weighted loss" not in text
 
 
