@@ -1,7 +1,5 @@
 """The rows of the table: an operation at a size, made ready to be called again and again."""
 
-import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +11,13 @@ import torch
 from benchmarks.speed import floors, problems
 from benchmarks.speed.floors import Size, Work
 from benchmarks.speed.problems import Problem
-from pipeline.hml import Ensemble, Objective, Settings, coherent, train, weighted_loss
+from pipeline.hml import Ensemble, Objective, Settings, coherent, weighted_loss
 from pipeline.hml.constraint import hierarchy_maximum
 from pipeline.hml.decisions import half_cuts
 from pipeline.hml.evaluation import evaluate
 from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
+from pipeline.hml.training import Training
 
 NODES = (500, 4_000, 20_000, 100_000)
 MEMBERS = (1, 5, 20)
@@ -185,46 +184,25 @@ def _epoch(problem: Problem, members: int) -> Callable[[], object]:
 
 
 class Epochs:
-    """The real training loop, one epoch per call: it runs in a thread that waits in between."""
+    """The real training loop, one epoch per call."""
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
-        """Start training; the first epoch runs at once."""
-        self._problem = problem
-        self._settings = Settings(**{**vars(settings), "epochs": 10**9})
-        self._wanted: queue.Queue[None] = queue.Queue()
-        self._done: queue.Queue[BaseException | None] = queue.Queue()
-        threading.Thread(target=self._train, daemon=True).start()
-        self._wait()
+        """Prepare a training."""
+        self._training = Training(
+            problem.features,
+            problem.labels,
+            problem.hierarchy,
+            settings,
+            seed=0,
+            preprocessing=Standardizer.fit(problem.features),
+            scored=problem.scored,
+        )
+        self._training.networks.train()
 
     def __call__(self) -> None:
         """Train one more epoch."""
-        self._wanted.put(None)
-        self._wait()
-
-    def _wait(self) -> None:
-        if (error := self._done.get()) is not None:
-            raise error
-
-    def _train(self) -> None:
-        problem = self._problem
-        try:
-            train(
-                problem.features,
-                problem.labels,
-                problem.hierarchy,
-                self._settings,
-                seed=0,
-                preprocessing=Standardizer.fit(problem.features),
-                scored=problem.scored,
-                on_epoch=self._epoch_ended,
-                device="cpu",
-            )
-        except BaseException as error:
-            self._done.put(error)
-
-    def _epoch_ended(self, epoch: int, networks: Networks) -> None:
-        self._done.put(None)
-        self._wanted.get()
+        with self._training.randomness():
+            self._training.epoch()
 
 
 def _evaluation(problem: Problem, members: int) -> Callable[[], object]:

@@ -72,7 +72,9 @@ def _expanded(changes: list[tuple[str, Any]], values: Any) -> Iterator[tuple[str
     for key, value in changes:
         # Else another data set would be trained with the settings of the first.
         if key == "dataset" and stays and isinstance(value, str) and value != _dataset(values):
-            yield from profiles.following(str(values.get("profile")), value).items()
+            yield from profiles.following(
+                str(values.get("profile")), _dataset(values), value
+            ).items()
         yield key, value
         if key == "profile":
             yield from profiles.values(value, _dataset(values)).items()

@@ -118,7 +118,9 @@ def decide(p: Scores, cuts: Any, hierarchy: Hierarchy) -> Scores:
     hierarchy.check_nodes(limits.shape, "cuts")
     # A float32 probability is compared as it is: rounding the cut could undo a tie's resolution.
     reached: Any = (
-        p >= limits if isinstance(p, np.ndarray) else p.double() >= torch.from_numpy(limits)
+        p >= limits
+        if isinstance(p, np.ndarray)
+        else p.double() >= torch.from_numpy(limits).to(p.device)
     )
     return hierarchy.close(reached)
 

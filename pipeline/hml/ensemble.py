@@ -54,7 +54,7 @@ class Ensemble:
                 "learning rate) or a feature is too large"
             )
         # The maximum commutes with the sigmoid.
-        return coherent(logits, self.hierarchy).sigmoid().numpy()
+        return coherent(logits, self.hierarchy).sigmoid().cpu().numpy()
 
     def predict_proba(
         self, features: Float[np.ndarray, "example feature"]

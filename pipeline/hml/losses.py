@@ -166,7 +166,7 @@ class _ConstraintLoss(torch.autograd.Function):
         if share is not None:
             margin.masked_fill_((share == 0)[:, :, None], 0)
         ctx.save_for_backward(margin, argument, weight * sign, share)
-        per_row = functional.softplus(margin).mul_(weight).sum(2)
+        per_row = functional.softplus(margin, threshold=40).mul_(weight).sum(2)
         return per_row.sum() if share is None else (per_row * share).sum()
 
     @staticmethod

@@ -4,19 +4,19 @@ import itertools
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from scipy import sparse
 
 from pipeline.hml.batches import Batch
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.preprocessing import Standardizer
-from pipeline.hml.training import Objective, Settings, Training
+from pipeline.hml.training import Settings, Training, plain_loss
 
-_SECONDS = 1.0  # steps are repeated for that long, and at least `_FEWEST` times
+_SECONDS = 0.4  # steps are repeated for that long, and at least `_FEWEST` times
 _FEWEST = 5
 _clock = time.perf_counter
 
@@ -43,7 +43,7 @@ def step_ratio(
 ) -> StepRatio:
     """Time training steps in turn with those of binary cross-entropy without hierarchy or weights.
 
-    Both have the same networks, optimiser and batches, which are assembled within the step.
+    Both are steps of the same networks and optimiser; a step assembles its batch.
 
     Args:
         features: see `train`, as for what follows.
@@ -56,37 +56,28 @@ def step_ratio(
         scored: see there.
         seconds: how long to go on; five steps of each kind are made whatever they take.
     """
-    plain = replace(settings, objective=Objective(constraint=False))
-    runs = [
-        Training(
-            features,
-            labels,
-            hierarchy,
-            kind,
-            seed=seed,
-            rows=rows,
-            preprocessing=preprocessing,
-            scored=scored,
-        )
-        for kind in (settings, plain)
-    ]
-    steps = [_steps(run) for run in runs]
-    taken: list[list[float]] = [[], []]
-    with runs[0].randomness():
-        for each in steps:  # compiles, allocates
-            next(each)
-        while len(taken[0]) < _FEWEST or sum(map(sum, taken)) < seconds:
-            for each, into in zip(steps, taken, strict=True):
-                into.append(next(each))
+    run = Training(
+        features,
+        labels,
+        hierarchy,
+        settings,
+        seed=seed,
+        rows=rows,
+        preprocessing=preprocessing,
+        scored=scored,
+    )
+    counted = None if scored is None else torch.tensor(scored)
+    losses = (run.loss, plain_loss(counted, settings.objective.reduction))
+    batches: Iterator[Batch] = itertools.chain.from_iterable(iter(run.batches, None))
+    taken: tuple[list[float], list[float]] = ([], [])
+    run.networks.train()
+    with run.randomness():
+        for loss in losses:  # compiles, allocates
+            run.step(*next(batches), loss)
+        while len(taken[1]) < _FEWEST or sum(map(sum, taken)) < seconds:
+            for loss, into in zip(losses, taken, strict=True):
+                started = _clock()
+                run.step(*next(batches), loss)
+                into.append(_clock() - started)
     own, other = (statistics.median(times) for times in taken)
     return StepRatio(own, other, own / other)
-
-
-def _steps(run: Training) -> Iterator[float]:
-    """Seconds of one step after the other, without end."""
-    batches: Iterator[Batch] = itertools.chain.from_iterable(iter(run.batches, None))
-    run.networks.train()
-    while True:
-        started = _clock()
-        float(run.step(*next(batches)))  # waits for a device
-        yield _clock() - started

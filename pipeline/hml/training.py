@@ -115,7 +115,7 @@ def train(
     preprocessing: Standardizer | None = None,
     scored: np.ndarray | None = None,
     on_epoch: EpochEnd | None = None,
-    device: torch.device | str | None = None,
+    device: torch.device | str = "cpu",
 ) -> Networks:
     """Train an ensemble; the same arguments on the same machine give the same weights.
 
@@ -132,9 +132,8 @@ def train(
         scored: (node,) bool, the nodes that enter the loss; None is all.
         on_epoch: called with the number of finished epochs and the networks (in training mode, on
             their device); what it raises ends the training.
-        device: None is CUDA where torch has it, else the CPU. On a GPU layers compute in bfloat16,
-            the loss in float32, and sums of a node's gradients may differ in the last bits from
-            run to run.
+        device: "cpu", or an accelerator such as "cuda", where layers compute in bfloat16, the loss
+            in float32, and sums of a node's gradients may differ in the last bits from run to run.
 
     Returns:
         The networks, in evaluation mode, on the CPU.
@@ -167,6 +166,8 @@ def train(
                 )
             if on_epoch is not None:
                 on_epoch(epoch, networks)
+    del training  # gradients, the optimiser's moments
+    memory.give_back()
     return networks.eval().cpu()
 
 
@@ -177,6 +178,7 @@ class Training:
 
     Attributes:
         networks: on their device.
+        loss: of logits (member, example, node) and closed labels.
     """
 
     def __init__(
@@ -190,11 +192,11 @@ class Training:
         rows: Int[np.ndarray, " row"] | None = None,
         preprocessing: Standardizer | None = None,
         scored: np.ndarray | None = None,
-        device: torch.device | str | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         _check(features, labels, hierarchy)
         memory.keep_freed()
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._device = torch.device(device)
         on_host = self._device.type == "cpu"
         self._examples = np.arange(len(features)) if rows is None else np.asarray(rows)
         learnt = sparse.csr_array(labels)[self._examples].astype(np.bool_)
@@ -209,7 +211,7 @@ class Training:
         sizes = (features.shape[1], *[settings.hidden] * (settings.layers - 1), len(hierarchy))
         networks = Networks(settings.members, sizes, dropout=settings.dropout, seed=seed)
         self.networks = networks.to(self._device)
-        self._loss = _loss(learnt, hierarchy, settings.objective, scored, self._device)
+        self.loss = _loss(learnt, hierarchy, settings.objective, scored, self._device)
         self._optimiser = torch.optim.Adam(
             self.networks.parameters(),
             lr=settings.learning_rate,
@@ -242,12 +244,16 @@ class Training:
         self,
         x: Float[torch.Tensor, "example feature"],
         y: Bool[torch.Tensor, "example node"],
+        loss: "Loss | None" = None,
     ) -> Float[torch.Tensor, ""]:
-        """One step on a batch; returns its loss, detached, and waits for nothing."""
+        """One step on a batch; returns its loss, detached, and waits for nothing.
+
+        `loss` stands in for that of the settings' objective.
+        """
         half = self._device.type != "cpu"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
             logits = self.networks(x)
-        value = self._loss(logits.float(), y)
+        value = (loss or self.loss)(logits.float(), y)
         for parameter in self.networks.parameters():
             parameter.grad = None  # as zero_grad, without its bookkeeping
         value.backward()
@@ -282,7 +288,7 @@ def _loss(
     if scored is not None and not scored_nodes(scored, hierarchy).all():
         counted = torch.tensor(scored, device=device)
     if not objective.constraint:
-        return _plain_loss(counted, objective.reduction)
+        return plain_loss(counted, objective.reduction)
     positive = negative = None
     if objective.variant is not None:
         weights = imbalance_weights(
@@ -313,8 +319,13 @@ def _loss(
     return constrained
 
 
-def _plain_loss(counted: torch.Tensor | None, reduction: Literal["mean", "sum"]) -> Loss:
-    """Binary cross-entropy of the unconstrained logits: the baseline `bce`."""
+def plain_loss(counted: torch.Tensor | None, reduction: Literal["mean", "sum"]) -> Loss:
+    """Binary cross-entropy of the unconstrained logits: the baseline `bce`.
+
+    Args:
+        counted: (node,) bool, the nodes that enter; None is all.
+        reduction: over examples and nodes; members are summed.
+    """
     weight = None if counted is None else counted.float()
     nodes = None if weight is None else float(weight.sum())
 
