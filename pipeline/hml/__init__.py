@@ -14,7 +14,8 @@ from pipeline.hml.fitting import fit_ensemble
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.imbalance import imbalance_weights
 from pipeline.hml.losses import weighted_loss
-from pipeline.hml.training import Objective, Settings, train
+from pipeline.hml.objective import Objective
+from pipeline.hml.training import Settings, train
 from pipeline.hml.uncertainty import uncertainty
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from pipeline.hml.fitting import fit_ensemble
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.imbalance import Kind, Variant
 from pipeline.hml.losses import Reduction
-from pipeline.hml.training import Objective, Settings
+from pipeline.hml.objective import Objective
+from pipeline.hml.training import Settings
 from pipeline.hml.uncertainty import Mode
 
 

@@ -13,8 +13,9 @@ from scipy import sparse
 
 from pipeline.hml.batches import Batch
 from pipeline.hml.hierarchy import Hierarchy
+from pipeline.hml.objective import plain_loss
 from pipeline.hml.preprocessing import Standardizer
-from pipeline.hml.training import Settings, Training, plain_loss
+from pipeline.hml.training import Settings, Training
 
 _SECONDS = 0.4  # steps are repeated for that long, and at least `_FEWEST` times
 _FEWEST = 5
