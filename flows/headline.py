@@ -56,6 +56,7 @@ def markdown(metrics: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             f"# {title}",
+            *([f"**{escape(metrics['caution'])}**"] if "caution" in metrics else []),
             _table(*scores(metrics)),
             "Paired differences, 95 % intervals:",
             _table(*differences(metrics)),

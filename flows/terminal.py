@@ -90,6 +90,9 @@ def _summarise(console: Console, live: bool, stage_states: list[Any], seconds: f
         if console.width < 110:  # else an interval would be torn apart
             differences = _break_cells(differences)
         console.print(_table("Paired differences, 95 % intervals", differences))
+        if "caution" in metrics:
+            console.print()
+            console.print(Text(metrics["caution"], "bold yellow"))
         console.print()
     print(f"{stages} in {duration(seconds)}")
     if paths.REPORT.exists():

@@ -10,10 +10,9 @@ import torch
 
 from benchmarks.speed import clock, dense, problems, scatter
 from benchmarks.speed.problems import Problem
-from benchmarks.speed.rows import Epochs, forward_and_backward
+from benchmarks.speed.rows import Epochs, forward_and_backward, training
 from pipeline.hml import Hierarchy, Settings, memory
 from pipeline.hml.constraint import hierarchy_maximum
-from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.timing import step_ratio
 
 Operation = Callable[[torch.Tensor], torch.Tensor]
@@ -132,16 +131,7 @@ def growth(
 def training_step(problem: Problem, settings: Settings, *, seconds: float = 5.0) -> Iterator[Bound]:
     """A step of the weighted loss beside one of plain binary cross-entropy, batch 4 and 64."""
     for batch in (4, 64):
-        ratio = step_ratio(
-            problem.features,
-            problem.labels,
-            problem.hierarchy,
-            replace(settings, batch_size=batch),
-            seed=0,
-            scored=problem.scored,
-            preprocessing=Standardizer.fit(problem.features),
-            seconds=seconds,
-        )
+        ratio = step_ratio(training(problem, replace(settings, batch_size=batch)), seconds=seconds)
         yield Bound(
             f"step of the weighted loss over plain BCE, {problem.name}, "
             f"{settings.members} members, batch {batch}",

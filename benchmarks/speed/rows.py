@@ -11,7 +11,7 @@ import torch
 from benchmarks.speed import floors, problems
 from benchmarks.speed.floors import Size, Work
 from benchmarks.speed.problems import Problem
-from pipeline.hml import Ensemble, Objective, Settings, coherent, weighted_loss
+from pipeline.hml import Ensemble, Objective, Settings, coherent, memory, weighted_loss
 from pipeline.hml.constraint import hierarchy_maximum
 from pipeline.hml.decisions import half_cuts
 from pipeline.hml.evaluation import evaluate
@@ -60,6 +60,7 @@ class Operation:
 
 def build(row: Row) -> Callable[[], object]:
     """Make a row ready: call what this returns as often as you like."""
+    memory.keep_freed()  # as `Training` does
     operation = OPERATIONS[row.operation]
     problem = problems.synthetic_problem(row.nodes, operation.examples, FEATURES)
     return operation.build(problem, row.members)
@@ -183,20 +184,25 @@ def _epoch(problem: Problem, members: int) -> Callable[[], object]:
     return Epochs(problem, settings)
 
 
+def training(problem: Problem, settings: Settings) -> Training:
+    """The real training of a problem, before its first step."""
+    return Training(
+        problem.features,
+        problem.labels,
+        problem.hierarchy,
+        settings,
+        seed=0,
+        preprocessing=Standardizer.fit(problem.features),
+        scored=problem.scored,
+    )
+
+
 class Epochs:
     """The real training loop, one epoch per call."""
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         """Prepare a training."""
-        self._training = Training(
-            problem.features,
-            problem.labels,
-            problem.hierarchy,
-            settings,
-            seed=0,
-            preprocessing=Standardizer.fit(problem.features),
-            scored=problem.scored,
-        )
+        self._training = training(problem, settings)
         self._training.networks.train()
 
     def __call__(self) -> None:

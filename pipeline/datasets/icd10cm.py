@@ -1,6 +1,6 @@
 """The codes of ICD-10-CM and the phrases that describe them: a hierarchy of 98,466 nodes.
 
-For speed and memory only; `NOTES` says why its figures mean nothing else. The raw files lie inside
+For speed and memory only (`CAUTION`); `NOTES` says why. The raw files lie inside
 the package simple-icd-10-cm. An example is a phrase, a node is a code, an edge goes from a code to
 the one that it is listed under.
 """
@@ -33,10 +33,12 @@ NOTICE = (
     "1.5.0, (c) Stefano Travasci, MIT licence. ICD-10, which it modifies, is the World Health "
     "Organization's."
 )
+CAUTION = (
+    "For speed and memory only: no figure of this data set says how well a method finds nodes."
+)
 NOTES = (
-    "FOR SPEED AND MEMORY ONLY: no figure of this data set says how well a method finds nodes. An "
-    "example is a phrase of the hierarchy's own text, and a node's phrases repeat the words of its "
-    "ancestors: what is above a node can be read off its phrase.",
+    "An example is a phrase of the hierarchy's own text, and a node's phrases repeat the words of "
+    "its ancestors: what is above a node can be read off its phrase.",
     "There is hardly more than one phrase per node (111,040 for 98,466). Where the only phrase of "
     "a leaf is held out, the leaf has no positive to learn from; where it is not, the leaf has "
     "none to be tested on.",
@@ -105,6 +107,7 @@ class Icd10Cm(Source):
                 "source": "ICD-10-CM, tabular list of diseases and injuries, with all codes",
                 "version": VERSION,
                 "notice": NOTICE,
+                "caution": CAUTION,
                 "notes": list(NOTES),
             },
         )

@@ -26,7 +26,8 @@ class RawDataset:
         nodes: node id -> name for people; every node of the hierarchy.
         edges: (child, parent) node ids.
         attributes: one row per example, in whatever columns the source's `features` understands.
-        info: `source`, `version`, `notice` (what the licence asks to show) and `notes` (a list).
+        info: `source`, `version`, `notice` (what the licence asks to show), `notes` (a list), and
+            `caution` where no figure must be read without a warning.
         unscored: nodes that no metric counts, such as an artificial root.
         splits: `train`, `valid` or `test` per example where the source gives them, else None. Where
             none is `valid`, a share of the training groups will be.

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch.autograd.function import once_differentiable
 
-from pipeline.hml import kernels, levels
+from pipeline.hml import kernels, levels, threads
 from pipeline.hml.hierarchy import Hierarchy
 
 Scores = TypeVar("Scores", np.ndarray, torch.Tensor)
@@ -128,11 +128,21 @@ def maximum(
     value = torch.empty(scores.shape, dtype=scores.dtype)
     argument = torch.empty(scores.shape, dtype=torch.int32)
     edges = hierarchy.start, hierarchy.parent
-    results = _rows(value), _rows(argument)
-    kernels.maximum(_rows(scores), *edges, *results)
+    by_row = _rows(scores), _rows(value), _rows(argument)
+
+    def maximise(first: int, last: int) -> None:
+        score, best, where = (array[first:last] for array in by_row)
+        kernels.maximum(score, *edges, best, where)
+
+    threads.over_rows(maximise, len(by_row[0]), scores.numel())
     if labels is not None:
         label = kernels.as_labels(labels.numpy())
-        kernels.restrict_to_positives(_rows(scores), label, *edges, *results)
+
+        def restrict(first: int, last: int) -> None:
+            score, best, where = by_row
+            kernels.restrict_to_positives(score, label, *edges, best, where, first, last)
+
+        threads.over_rows(restrict, len(label), scores.numel())
     return value, argument
 
 
@@ -143,7 +153,12 @@ def scatter_add(
     if gradient.device.type != "cpu":
         return torch.zeros_like(gradient).scatter_add_(-1, argument, gradient)
     out = torch.zeros(gradient.shape, dtype=gradient.dtype)
-    kernels.scatter_add(_rows(gradient), _rows(argument), _rows(out))
+    by_row = _rows(gradient), _rows(argument), _rows(out)
+
+    def scatter(first: int, last: int) -> None:
+        kernels.scatter_add(*(array[first:last] for array in by_row))
+
+    threads.over_rows(scatter, len(by_row[0]), gradient.numel())
     return out
 
 

@@ -3,7 +3,7 @@
 The edges come as compressed rows: the parents of node n are `parent[start[n]:start[n + 1]]`. Node
 order is topological, so when the nodes are taken from the last to the first, everything below a
 node has already arrived there: one pass is exact for any DAG, in O(rows x edges) time. The kernels
-are serial, because a thread pool beside torch's own costs more than it brings on few cores.
+are serial and release the GIL; `threads` gives parts of the rows to torch's threads.
 """
 
 from typing import Any
@@ -119,18 +119,26 @@ def _carry_upward(best: Any, where: Any, start: Any, parent: Any) -> None:
 
 @compiled
 def restrict_to_positives(
-    scores: Any, labels: Any, start: Any, parent: Any, value: Any, argument: Any
+    scores: Any,
+    labels: Any,
+    start: Any,
+    parent: Any,
+    value: Any,
+    argument: Any,
+    first: int,
+    last: int,
 ) -> None:
     """Make the result of `maximum` at each positive node one over its *positive* descendants.
 
     At a negative node all descendants are negative, because labels (example, node) are closed
     upward: its maximum stays. Positives are few, so this costs little beside `maximum`. Row r of
     the scores belongs to example r modulo the number of examples: members are just more rows.
+    Only the rows of examples `first` to `last` (exclusive) are touched.
     """
     rows, nodes = scores.shape
     examples = labels.shape[0]
     positives = np.empty(nodes, np.int32)
-    for example in range(examples):
+    for example in range(first, last):
         count = 0
         for node in range(nodes - 1, -1, -1):
             if labels[example, node]:

@@ -144,6 +144,8 @@ class Training:
     Args are those of `train`.
 
     Attributes:
+        settings: as given.
+        scored: as given.
         networks: on their device.
         loss: of logits (member, example, node) and closed labels.
     """
@@ -163,6 +165,8 @@ class Training:
     ) -> None:
         _check(features, labels, hierarchy)
         memory.keep_freed()
+        self.settings = settings
+        self.scored = scored
         self._device = torch.device(device)
         on_host = self._device.type == "cpu"
         self._examples = np.arange(len(features)) if rows is None else np.asarray(rows)
@@ -172,7 +176,6 @@ class Training:
         through = preprocessing or Standardizer.identity(features.shape[1])
         data = (features, self._examples, learnt, hierarchy, through)
         self._batches = HostBatches(*data) if on_host else DeviceBatches(*data, device=self._device)
-        self._batch_size = settings.batch_size
         self._order = np.random.default_rng([seed, 1])
         self._dropout_seed = int(self._order.integers(2**63))
         sizes = (features.shape[1], *[settings.hidden] * (settings.layers - 1), len(hierarchy))
@@ -205,7 +208,7 @@ class Training:
     def batches(self) -> Iterator[Batch]:
         """The batches of a pass, in a new order."""
         order = self._order.permutation(len(self._examples))
-        return self._batches.take(order, self._batch_size)
+        return self._batches.take(order, self.settings.batch_size)
 
     def step(
         self,
@@ -230,13 +233,18 @@ class Training:
 
 @torch.no_grad()
 def member_logits(
-    networks: Networks, features: Float[np.ndarray, "example feature"]
+    networks: Networks,
+    features: Float[np.ndarray, "example feature"],
+    members: slice | None = None,
 ) -> Float[torch.Tensor, "member example node"]:
-    """Logits without dropout, on the networks' device; they keep the mode they were in."""
+    """Logits without dropout, on the networks' device; they keep the mode they were in.
+
+    Of all members, or of some.
+    """
     training = networks.training
     x = torch.from_numpy(np.ascontiguousarray(features)).to(networks.weights[0].device)
     try:
-        return networks.eval()(x)
+        return networks.eval()(x, members)
     finally:
         networks.train(training)
 

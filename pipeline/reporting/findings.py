@@ -65,7 +65,9 @@ def sentences(metrics: dict[str, Any]) -> list[str]:
         (key for key in _difference_keys(metrics) if key.startswith("macro_ap/rarity=")), None
     )
     compared = ["macro_ap", *([rarest] if rarest else []), "micro_ap"]
-    return [first + ".", *(_comparison(metrics, key) for key in compared)]
+    if not learnt(metrics):
+        return [f"{first}.", "No baseline was trained beside it."]
+    return [f"{first}.", *(_comparison(metrics, key) for key in compared)]
 
 
 def _difference_keys(metrics: dict[str, Any]) -> list[str]:
@@ -101,7 +103,7 @@ def _comparison(metrics: dict[str, Any], key: str) -> str:
         )
     if None in groups:
         parts.append(f"no paired difference to {_and(groups[None])} is given")
-    return f"In {metric_name(key)} {'; '.join(parts) or 'there is no baseline to compare with'}."
+    return f"In {metric_name(key)} {'; '.join(parts)}."
 
 
 def _and(items: Sequence[str]) -> str:

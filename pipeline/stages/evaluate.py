@@ -61,6 +61,7 @@ def run(config: Config) -> list[Path]:
         {
             "schema": SCHEMA,
             "dataset": config.dataset,
+            **({"caution": data.info["caution"]} if "caution" in data.info else {}),
             "method": learning.full_name(ours, tuned[ours]),
             "members": members[ours],
             "seed": config.seed,

@@ -145,6 +145,7 @@ def _info(
         "source": raw.info["source"],
         "version": raw.info["version"],
         "notice": raw.info["notice"],
+        **({"caution": raw.info["caution"]} if "caution" in raw.info else {}),
         "notes": [
             *raw.info["notes"],
             "An example whose labels all belong to dropped nodes stays, without labels.",

@@ -18,6 +18,7 @@ from pipeline.hml import Ensemble, Settings, fit_ensemble, save_bundle
 from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.timing import step_ratio
+from pipeline.hml.training import Training
 from pipeline.stages import learning
 from pipeline.stages.learning import Method, Problem
 
@@ -94,7 +95,7 @@ def _step_ratio(
 ) -> float:
     """A training step over one that knows no hierarchy and no weights, measured side by side."""
     data = problem.data
-    measured = step_ratio(
+    training = Training(
         data.features,
         data.labels,
         problem.hierarchy,
@@ -104,7 +105,7 @@ def _step_ratio(
         preprocessing=preprocessing,
         scored=problem.scored,
     )
-    return round(measured.ratio, 3)
+    return round(step_ratio(training).ratio, 3)
 
 
 def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -> str:
@@ -124,7 +125,7 @@ def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -
         ),
         f"- Data: {info.get('source')}, version {info.get('version')}.",
         f"- Notice: {info.get('notice')}",
-        *[f"- {note}" for note in info.get("notes", [])],
+        *[f"- {note}" for note in (info.get("caution"), *info.get("notes", [])) if note],
         "- The figures on the test split are in reports/metrics.json of the run.",
         "",
         "Not for decisions about people without somebody who checks them.",

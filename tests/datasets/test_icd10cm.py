@@ -155,7 +155,7 @@ def test_phrases_of_the_same_words_form_a_group(icd):
 
 
 def test_whoever_sees_a_figure_is_told_that_it_says_nothing_of_quality(icd):
-    assert icd.info["notes"][0].startswith("FOR SPEED AND MEMORY ONLY")
+    assert icd.info["caution"].startswith("For speed and memory only")
     assert "speed and memory only" in registry.get("icd10cm").about()
 
 

@@ -47,3 +47,9 @@ def test_names_from_data_are_escaped_in_markdown():
     assert "<script>" not in text
     assert "a\\|b &lt;script&gt;" in text
     assert all(line.count("|") == 6 for line in text.splitlines() if "0.5" in line)
+
+
+def test_a_caution_stands_above_every_figure():
+    text = headline.markdown(METRICS | {"caution": "Do *not* quote."})
+    assert text.index("**Do \\*not\\* quote.**") < text.index("0.512")
+    assert "**" not in headline.markdown(METRICS)

@@ -25,7 +25,7 @@ def test_the_ratio_is_of_medians_of_steps_taken_in_turn(monkeypatch: pytest.Monk
     monkeypatch.setattr(Training, "step", noted)
     x, y = problem(20)
     settings = Settings(members=2, hidden=4, batch_size=8, objective=Objective(variant="paper"))
-    found = timing.step_ratio(x, y, HIERARCHY, settings, seed=0, seconds=0.0)
+    found = timing.step_ratio(Training(x, y, HIERARCHY, settings, seed=0), seconds=0.0)
     assert constrained == [True, False] * (len(constrained) // 2)
     assert len(constrained) >= 2 * 6  # one of each to warm up, five that count
     assert found == (3.0, 2.0, 1.5)
@@ -36,5 +36,6 @@ def test_it_leaves_the_global_randomness_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    timing.step_ratio(x, y, HIERARCHY, Settings(members=1, hidden=4), seed=0, seconds=0.0)
+    training = Training(x, y, HIERARCHY, Settings(members=1, hidden=4), seed=0)
+    timing.step_ratio(training, seconds=0.0)
     assert torch.equal(torch.rand(3), expected)

@@ -63,6 +63,10 @@ def _render(folder: Path, **changes) -> str:
         return page.render(replace(sources.read(), **changes))
 
 
+def _metrics(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / paths.METRICS).read_text())
+
+
 @pytest.fixture(scope="module")
 def html(sample_folder: Path) -> str:
     return _render(sample_folder)
@@ -193,6 +197,20 @@ def test_the_headline_gives_the_differences_whatever_their_sign(html):
     text = html.replace("\N{NO-BREAK SPACE}", " ")
     assert "there is no difference to mcloss (+0.0123 [−0.00269, +0.0273])" in text
     assert "In micro AP the ensemble is above mcloss" in text
+
+
+def test_a_caution_stands_above_every_figure(sample_folder: Path, html: str):
+    metrics = _metrics(sample_folder) | {"caution": "Do <b>not</b> quote."}
+    text = _render(sample_folder, metrics=metrics)
+    assert text.index("Do &lt;b&gt;not&lt;/b&gt; quote.") < text.index('class="facts"')
+    assert 'class="caution"' not in html
+
+
+def test_how_exact_a_thinned_ranking_is_is_said(sample_folder: Path, html: str):
+    metrics = _metrics(sample_folder)
+    test = metrics["test"] | {"ap_error": {"micro_ap": 1.5e-5}}
+    assert "exact to 1.50e−05" in _render(sample_folder, metrics=metrics | {"test": test})
+    assert "exact to" not in html
 
 
 def test_bins_without_nodes_are_left_out(odd):
