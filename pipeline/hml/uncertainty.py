@@ -80,8 +80,14 @@ def node_uncertainty(p: Members, mode: Mode) -> PerNode:
     return _MODES[mode](p).clamp(0, 1)
 
 
-def _entropy(p: torch.Tensor) -> Any:
-    return (torch.special.entr(p) + torch.special.entr(1 - p)) / np.log(2)
+def _entropy(p: torch.Tensor) -> torch.Tensor:
+    # Not torch.special.entr, whose logarithms are taken one by one: four times slower.
+    rest = 1 - p
+    return torch.addcmul(p * _log2(p), rest, _log2(rest)).neg_()
+
+
+def _log2(p: torch.Tensor) -> torch.Tensor:
+    return p.clamp(min=torch.finfo(p.dtype).tiny).log2_()  # finite at 0, which it is multiplied by
 
 
 def _margin(p: Members) -> PerNode:
