@@ -83,6 +83,9 @@ def _summarise(console: Console, live: bool, stage_states: list[Any], seconds: f
         if not live:
             console = Console(width=200, no_color=True)  # a log file has no edge to wrap at
         console.print()
+        if "caution" in metrics:
+            console.print(Text(metrics["caution"], "bold yellow"))
+            console.print()
         title = f"{metrics['dataset']}, test split"
         console.print(_table(title, headline.scores(metrics), first="bold"))
         console.print()
@@ -90,9 +93,6 @@ def _summarise(console: Console, live: bool, stage_states: list[Any], seconds: f
         if console.width < 110:  # else an interval would be torn apart
             differences = _break_cells(differences)
         console.print(_table("Paired differences, 95 % intervals", differences))
-        if "caution" in metrics:
-            console.print()
-            console.print(Text(metrics["caution"], "bold yellow"))
         console.print()
     print(f"{stages} in {duration(seconds)}")
     if paths.REPORT.exists():

@@ -156,6 +156,7 @@ def test_metrics_and_bundles_have_the_same_bytes_when_all_is_rebuilt(copies: tup
 
 def test_figures_are_those_of_hpo_eye_and_of_the_parameters(first: Copy):
     found = json.loads((first.folder / paths.METRICS).read_text(encoding="utf-8"))
+    assert "caution" not in found
     assert (found["dataset"], found["profile"], found["members"]) == ("hpo_eye", "custom", 2)
     assert found["examples"]["test"] > 500
     assert found["nodes"]["scored"] == found["nodes"]["total"] - 1  # the branch's root is not

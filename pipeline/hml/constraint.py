@@ -127,22 +127,16 @@ def maximum(
         return levels.maximum(scores, labels, hierarchy)
     value = torch.empty(scores.shape, dtype=scores.dtype)
     argument = torch.empty(scores.shape, dtype=torch.int32)
+    score, best, where = _rows(scores), _rows(value), _rows(argument)
     edges = hierarchy.start, hierarchy.parent
-    by_row = _rows(scores), _rows(value), _rows(argument)
-
-    def maximise(first: int, last: int) -> None:
-        score, best, where = (array[first:last] for array in by_row)
-        kernels.maximum(score, *edges, best, where)
-
-    threads.over_rows(maximise, len(by_row[0]), scores.numel())
+    lengths = *score.shape, len(hierarchy.parent)
+    arrays = score, *edges, best, where
+    threads.over_rows(kernels.maximum, kernels.maximum_in_team, arrays, *lengths)
     if labels is not None:
         label = kernels.as_labels(labels.numpy())
-
-        def restrict(first: int, last: int) -> None:
-            score, best, where = by_row
-            kernels.restrict_to_positives(score, label, *edges, best, where, first, last)
-
-        threads.over_rows(restrict, len(label), scores.numel())
+        arrays = score, label, *edges, best, where
+        body = kernels.restrict_in_team
+        threads.over_rows(kernels.restrict_to_positives, body, arrays, len(label), *lengths)
     return value, argument
 
 
@@ -153,12 +147,8 @@ def scatter_add(
     if gradient.device.type != "cpu":
         return torch.zeros_like(gradient).scatter_add_(-1, argument, gradient)
     out = torch.zeros(gradient.shape, dtype=gradient.dtype)
-    by_row = _rows(gradient), _rows(argument), _rows(out)
-
-    def scatter(first: int, last: int) -> None:
-        kernels.scatter_add(*(array[first:last] for array in by_row))
-
-    threads.over_rows(scatter, len(by_row[0]), gradient.numel())
+    arrays = _rows(gradient), _rows(argument), _rows(out)
+    threads.over_rows(kernels.scatter_add, kernels.scatter_in_team, arrays, *arrays[0].shape)
     return out
 
 

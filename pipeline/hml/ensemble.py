@@ -14,10 +14,8 @@ from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import TrainingError, member_logits
 
-# Entries of a (member, example, unit) block: 64 MB in float32.
+# Entries of a block, (member, example, unit of a layer): 64 MB in float32.
 _WORK = 16_000_000
-# Each block reads all weights, which for fewer examples takes longer than what is done with them.
-_FEWEST = 128
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,10 +47,7 @@ class Ensemble:
         Raises:
             TrainingError: a logit is NaN.
         """
-        return self._probability(self.preprocessing.transform(features), None)
-
-    def _probability(self, x: np.ndarray, members: slice | None) -> np.ndarray:
-        logits = member_logits(self.networks, x, members)
+        logits = member_logits(self.networks, self.preprocessing.transform(features))
         if bool(logits.isnan().any()):
             raise TrainingError(
                 "expected logits that are numbers, found NaN: the training diverged (lower the "
@@ -77,26 +72,13 @@ class Ensemble:
     ) -> Iterator[Float[np.ndarray, "block node"]]:
         """What `predict_proba` gives for some rows of the features, a block of rows at a time.
 
-        Of memory-mapped features only a block's rows are read. Where few examples of all members
-        fill a block already, its members are predicted in turns.
+        Of memory-mapped features only a block's rows are read.
         """
-        members, (width, *layers) = self.networks.members, self.networks.sizes
-        widest = max(layers)
-        size = max(_WORK // (members * widest), min(_FEWEST, _WORK // widest))
-        size = max(1, min(size, _WORK // width))
-        turn = max(1, _WORK // (size * widest))
+        inputs, *layers = self.networks.sizes
+        size = max(1, _WORK // max(inputs, self.networks.members * max(layers)))
         for start in range(0, len(rows), size):
             block = np.asarray(features[rows[start : start + size]])
-            yield self._mean(self.preprocessing.transform(block), turn)
-
-    def _mean(self, x: np.ndarray, turn: int) -> Float[np.ndarray, "block node"]:
-        """The mean over members, `turn` of them at a time, summed in their order."""
-        members = self.networks.members
-        total = np.zeros((), np.float32)
-        for first in range(0, members, turn):
-            for probability in self._probability(x, slice(first, first + turn)):
-                total = total + probability
-        return total / members
+            yield self.member_probability(block).mean(0)
 
     def decide(self, p: Any, rule: str) -> Bool[np.ndarray, "example node"]:
         """Decisions by one of the rules in `cuts`, closed upward; KeyError for another name."""

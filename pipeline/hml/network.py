@@ -1,6 +1,7 @@
 """The members' networks: multi-layer perceptrons, all members in one batched matrix product."""
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -44,17 +45,16 @@ class Networks(nn.Module):
         self.biases = nn.ParameterList(biases)
 
     def forward(
-        self, x: Float[torch.Tensor, "example feature"], members: slice | None = None
+        self, x: Float[torch.Tensor, "example feature"]
     ) -> Float[torch.Tensor, "member example node"]:
-        """Logits of each member, or of some of them, before any constraint."""
-        first, *weights = self.weights
-        first_bias, *biases = self.biases
-        if members is not None:
-            first, first_bias = first[:, members], first_bias[members]
-            weights, biases = ([layer[members] for layer in part] for part in (weights, biases))
-        hidden = (x @ first.flatten(1)).view(len(x), *first.shape[1:]).transpose(0, 1)
-        hidden = hidden + first_bias
-        for weight, bias in zip(weights, biases, strict=True):
+        """Logits of each member, before any constraint."""
+        flat = self.weights[0].view(self.sizes[0], -1)
+        hidden = (x @ flat).view(len(x), self.members, self.sizes[1]).transpose(0, 1)
+        hidden = hidden + self.biases[0]
+        for weight, bias in self._further_layers():
             hidden = functional.dropout(functional.relu(hidden), self.dropout, self.training)
             hidden = torch.baddbmm(bias, hidden, weight)
         return hidden
+
+    def _further_layers(self) -> Iterator[tuple[nn.Parameter, nn.Parameter]]:
+        return zip(list(self.weights)[1:], list(self.biases)[1:], strict=True)

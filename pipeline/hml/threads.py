@@ -3,7 +3,7 @@
 After an operation torch's OpenMP threads keep their cores busy for a while, waiting for the next
 one. Threads of our own would fight with them: on two cores they bring nothing at all. Parts of a
 kernel therefore go to the same team, through the entry point that compilers use for `#pragma omp
-parallel`; each of its threads takes the next part until none is left.
+parallel` (docs/adr/0001-compiled-pass-over-the-edges.md).
 """
 
 import ctypes
@@ -13,49 +13,51 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numba
+import numpy as np
 import torch
 
-# A team takes some 20 us to begin and to end: fewer entries are done before that.
+from pipeline.hml.kernels import DONE
+
+# Fewer entries are done before a team has begun and ended.
 _FEWEST_ENTRIES = 65_536
 _ROWS = 16  # of a part, or a multiple: the kernels carry so many side by side
 
-_Body = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
+def over_rows(
+    kernel: Callable[..., None],
+    body: Callable[[Any], Any],
+    arrays: tuple[np.ndarray, ...],
+    *lengths: int,
+) -> None:
+    """Run a kernel over all rows, in parts and several of these at a time.
 
-def over_rows(kernel: Callable[[int, int], object], rows: int, entries: int) -> None:
-    """Call `kernel(first, last)` for parts that cover `range(rows)`, several at a time.
-
-    There are as many threads as torch uses (`torch.set_num_threads`); one where torch's OpenMP
-    runtime is not its own copy (conda), or the work is little.
+    There are as many threads as torch uses (`torch.set_num_threads`). There is one where the work
+    is little, or where torch did not bring its OpenMP runtime along, as in conda and on Windows.
+    As after any parallel operation of torch, a process that forks must not use several threads in
+    its children: start them by "spawn", or call `torch.set_num_threads(1)` there.
 
     Args:
-        kernel: releases the GIL, and touches no row of another part.
-        rows: how many there are.
-        entries: how many all rows hold.
+        kernel: called with the arrays and the range of rows to do.
+        body: the same kernel for a team, by type of number; see the end of `kernels`.
+        arrays: contiguous; the first one has all entries.
+        lengths: of the arrays as the body wants them, the number of rows first.
 
     Raises:
-        BaseException: the first one that a part raised, after all others have ended.
+        MemoryError: a thread had too little for its part.
     """
-    threads = torch.get_num_threads()
-    parallel = _team() if threads > 1 and rows > _ROWS and entries >= _FEWEST_ENTRIES else None
+    rows, threads = lengths[0], torch.get_num_threads()
+    many = threads > 1 and rows > _ROWS and arrays[0].size >= _FEWEST_ENTRIES
+    parallel = _team() if many else None
     if parallel is None:
-        kernel(0, rows)
+        kernel(*arrays, 0, rows)
         return
     # Two parts a thread, so that one that comes late does not hold up the others for long.
     size = -(-rows // (2 * threads * _ROWS)) * _ROWS
-    waiting = iter(range(0, rows, size))
-    raised: list[BaseException] = []
-
-    def work(_: Any) -> None:
-        try:
-            for first in waiting:  # the GIL lets one thread take a part at a time
-                kernel(first, min(first + size, rows))
-        except BaseException as error:  # must not leave through frames that are not Python
-            raised.append(error)
-
-    parallel(_Body(work), None, threads, 0)
-    if raised:
-        raise raised[0]
+    task = np.array([0, 0, size, *lengths, *(array.ctypes.data for array in arrays)], np.int64)
+    parallel(body(numba.from_dtype(arrays[0].dtype)).address, task.ctypes.data, threads, 0)
+    if task[DONE] * size < rows:  # no exception leaves a body, and memory is all that it asks for
+        raise MemoryError(f"{rows} rows in parts of {size}: only {task[DONE]} parts were done")
 
 
 @functools.cache
@@ -64,12 +66,13 @@ def _team() -> Callable[..., None] | None:
     only_loaded = getattr(os, "RTLD_NOLOAD", None)  # a second runtime would be a second team
     if only_loaded is None:
         return None
-    for library in sorted((Path(torch.__file__).parent / "lib").glob("lib*omp*")):
+    folder = Path(torch.__file__).parent
+    for library in sorted([*folder.glob("lib/lib[gi]omp*"), *folder.glob("lib/libomp*")]):
         try:
             parallel = ctypes.CDLL(str(library), mode=only_loaded | os.RTLD_NOW).GOMP_parallel
         except (OSError, AttributeError):
             continue
         parallel.restype = None
-        parallel.argtypes = (_Body, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+        parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
         return parallel
     return None

@@ -31,9 +31,15 @@ def step_ratio(training: Training, *, seconds: float = _SECONDS) -> StepRatio:
     Both are steps of the same networks and optimiser; a step assembles its batch.
 
     Args:
-        training: goes on from where it is, so nothing should be made of its networks afterwards.
+        training: on the CPU. It goes on from where it is, so nothing should be made of its networks
+            afterwards.
         seconds: how long to go on; five steps of each kind are made whatever they take.
+
+    Raises:
+        ValueError: the training is on an accelerator, where the end of a step is not its time.
     """
+    if (device := training.device).type != "cpu":
+        raise ValueError(f"training must be on the CPU. Got {device}")
     counted = None if training.scored is None else torch.tensor(training.scored)
     losses = (training.loss, plain_loss(counted, training.settings.objective.reduction))
     batches: Iterator[Batch] = itertools.chain.from_iterable(iter(training.batches, None))

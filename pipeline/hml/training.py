@@ -146,6 +146,7 @@ class Training:
     Attributes:
         settings: as given.
         scored: as given.
+        device: as given.
         networks: on their device.
         loss: of logits (member, example, node) and closed labels.
     """
@@ -167,21 +168,21 @@ class Training:
         memory.keep_freed()
         self.settings = settings
         self.scored = scored
-        self._device = torch.device(device)
-        on_host = self._device.type == "cpu"
+        self.device = torch.device(device)
+        on_host = self.device.type == "cpu"
         self._examples = np.arange(len(features)) if rows is None else np.asarray(rows)
         learnt = sparse.csr_array(labels)[self._examples].astype(np.bool_)
         learnt.sum_duplicates()
         learnt.eliminate_zeros()  # the kernels take every stored entry for a positive
         through = preprocessing or Standardizer.identity(features.shape[1])
         data = (features, self._examples, learnt, hierarchy, through)
-        self._batches = HostBatches(*data) if on_host else DeviceBatches(*data, device=self._device)
+        self._batches = HostBatches(*data) if on_host else DeviceBatches(*data, device=self.device)
         self._order = np.random.default_rng([seed, 1])
         self._dropout_seed = int(self._order.integers(2**63))
         sizes = (features.shape[1], *[settings.hidden] * (settings.layers - 1), len(hierarchy))
         networks = Networks(settings.members, sizes, dropout=settings.dropout, seed=seed)
-        self.networks = networks.to(self._device)
-        self.loss = loss_of(learnt, hierarchy, settings.objective, scored, self._device)
+        self.networks = networks.to(self.device)
+        self.loss = loss_of(learnt, hierarchy, settings.objective, scored, self.device)
         self._optimiser = torch.optim.Adam(
             self.networks.parameters(),
             lr=settings.learning_rate,
@@ -192,15 +193,15 @@ class Training:
     @contextmanager
     def randomness(self) -> Iterator[None]:
         """Dropout masks come from torch's global generators: borrow these, and give them back."""
-        on_host = self._device.type == "cpu"
-        devices = () if on_host else (self._device,)
-        with torch.random.fork_rng(devices, device_type="cuda" if on_host else self._device.type):
+        on_host = self.device.type == "cpu"
+        devices = () if on_host else (self.device,)
+        with torch.random.fork_rng(devices, device_type="cuda" if on_host else self.device.type):
             torch.manual_seed(self._dropout_seed)
             yield
 
     def epoch(self) -> float:
         """A pass over the examples in a new order; returns the sum of the steps' losses."""
-        total = torch.zeros((), device=self._device)
+        total = torch.zeros((), device=self.device)
         for x, y in self.batches():
             total += self.step(x, y)
         return float(total)
@@ -220,8 +221,8 @@ class Training:
 
         `loss` stands in for that of the settings' objective.
         """
-        half = self._device.type != "cpu"
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
+        half = self.device.type != "cpu"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             logits = self.networks(x)
         value = (loss or self.loss)(logits.float(), y)
         for parameter in self.networks.parameters():
@@ -233,18 +234,13 @@ class Training:
 
 @torch.no_grad()
 def member_logits(
-    networks: Networks,
-    features: Float[np.ndarray, "example feature"],
-    members: slice | None = None,
+    networks: Networks, features: Float[np.ndarray, "example feature"]
 ) -> Float[torch.Tensor, "member example node"]:
-    """Logits without dropout, on the networks' device; they keep the mode they were in.
-
-    Of all members, or of some.
-    """
+    """Logits without dropout, on the networks' device; they keep the mode they were in."""
     training = networks.training
     x = torch.from_numpy(np.ascontiguousarray(features)).to(networks.weights[0].device)
     try:
-        return networks.eval()(x, members)
+        return networks.eval()(x)
     finally:
         networks.train(training)
 

@@ -114,6 +114,7 @@ def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -
     lines = [
         f"# {name} on {info['name']}",
         "",
+        *([f"**{info['caution']}**", ""] if "caution" in info else []),
         f"- {settings.members} networks of {settings.layers} layers, hidden {settings.hidden}.",
         f"- Nodes: {len(ensemble.hierarchy)}, of which {int(problem.scored.sum())} are scored.",
         f"- Trained on {counts['train'] + counts['valid']} examples (train+valid). "
@@ -125,7 +126,7 @@ def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -
         ),
         f"- Data: {info.get('source')}, version {info.get('version')}.",
         f"- Notice: {info.get('notice')}",
-        *[f"- {note}" for note in (info.get("caution"), *info.get("notes", [])) if note],
+        *[f"- {note}" for note in info.get("notes", [])],
         "- The figures on the test split are in reports/metrics.json of the run.",
         "",
         "Not for decisions about people without somebody who checks them.",

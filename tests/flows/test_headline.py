@@ -1,4 +1,7 @@
-from flows import headline
+import pytest
+from rich.console import Console
+
+from flows import headline, terminal
 
 _RULES = {"half": {"macro_f1": 0.2}, "prior_matched": {"macro_f1": 0.3}}
 METRICS = {
@@ -53,3 +56,15 @@ def test_a_caution_stands_above_every_figure():
     text = headline.markdown(METRICS | {"caution": "Do *not* quote."})
     assert text.index("**Do \\*not\\* quote.**") < text.index("0.512")
     assert "**" not in headline.markdown(METRICS)
+
+
+def test_a_caution_stands_above_the_tables_of_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for metrics in (METRICS, METRICS | {"caution": "Quote [b]nothing[/b]."}):
+        monkeypatch.setattr(headline, "read", lambda metrics=metrics: metrics)
+        terminal._summarise(Console(width=200), live=True, stage_states=[], seconds=1.0)
+    without, _, text = capsys.readouterr().out.rpartition("Quote")
+    assert "0.512" in without
+    assert text.startswith(" [b]nothing[/b].\n")
+    assert "0.512" in text

@@ -37,24 +37,11 @@ class Recorded(np.ndarray):
 def test_blocks_hold_the_chosen_rows_in_their_order(monkeypatch: pytest.MonkeyPatch):
     rows = np.array([7, 3, 3, 19, 0])
     monkeypatch.setattr(ensemble, "_WORK", 2 * MEMBERS * NODES)
-    monkeypatch.setattr(ensemble, "_FEWEST", 1)
     blocks = list(ENSEMBLE.blocks(X, rows))
     assert [len(block) for block in blocks] == [2, 2, 1]
     np.testing.assert_allclose(
         np.concatenate(blocks), ENSEMBLE.predict_proba(X)[rows], rtol=1e-5, atol=1e-7
     )
-
-
-@pytest.mark.parametrize("fewest", [1, 3, 100])
-def test_few_examples_of_many_members_are_predicted_in_turns(
-    monkeypatch: pytest.MonkeyPatch, fewest: int
-):
-    expected = ENSEMBLE.predict_proba(X)
-    monkeypatch.setattr(ensemble, "_WORK", 7 * NODES)  # of one member
-    monkeypatch.setattr(ensemble, "_FEWEST", fewest)
-    blocks = list(ENSEMBLE.blocks(X, np.arange(len(X))))
-    assert len(blocks[0]) == {1: 3, 3: 3, 100: 7}[fewest]
-    np.testing.assert_allclose(np.concatenate(blocks), expected, rtol=1e-6, atol=1e-7)
 
 
 def test_wide_features_make_small_blocks(monkeypatch: pytest.MonkeyPatch):
@@ -69,7 +56,6 @@ def test_no_more_rows_of_the_features_are_read_than_a_block_needs(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(ensemble, "_WORK", 3 * MEMBERS * NODES)
-    monkeypatch.setattr(ensemble, "_FEWEST", 1)
     features = X.view(Recorded)
     features.reads = []
     list(ENSEMBLE.blocks(features, np.arange(2, 10)))
@@ -78,7 +64,6 @@ def test_no_more_rows_of_the_features_are_read_than_a_block_needs(
 
 def test_probabilities_of_all_examples_are_those_of_the_blocks(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ensemble, "_WORK", 3 * MEMBERS * NODES)
-    monkeypatch.setattr(ensemble, "_FEWEST", 1)
     blocks = list(ENSEMBLE.blocks(X, np.arange(len(X))))
     assert ENSEMBLE.predict_proba(X).tobytes() == np.concatenate(blocks).tobytes()
     assert ENSEMBLE.predict_proba(X[:0]).shape == (0, NODES)

@@ -39,3 +39,11 @@ def test_it_leaves_the_global_randomness_alone():
     training = Training(x, y, HIERARCHY, Settings(members=1, hidden=4), seed=0)
     timing.step_ratio(training, seconds=0.0)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_training_on_an_accelerator_is_refused():
+    x, y = problem(20)
+    training = Training(x, y, HIERARCHY, Settings(members=1, hidden=4), seed=0)
+    training.device = torch.device("meta")
+    with pytest.raises(ValueError, match=r"must be on the CPU\. Got meta"):
+        timing.step_ratio(training, seconds=0.0)

@@ -56,6 +56,7 @@ def prepared_problem(examples: int = 180, *, seed: int = 0) -> Prepared:
             "source": "made up",
             "version": "1",
             "notice": "free of rights",
+            "caution": "Made up: quote nothing.",
             "notes": ["a note"],
         },
     )

@@ -89,11 +89,12 @@ def check_rules(rules: dict[str, Any], kind: type) -> None:
 
 def test_the_schema_is_the_one_that_was_promised(found: dict[str, Any]):
     assert list(found) == [
-        "schema", "dataset", "method", "members", "seed", "profile", "nodes", "examples", "test",
-        "ci95", "baselines",
+        "schema", "dataset", "caution", "method", "members", "seed", "profile", "nodes", "examples",
+        "test", "ci95", "baselines",
     ]  # fmt: skip
     assert found["schema"] == 1
     assert found["dataset"] == "toy"
+    assert found["caution"] == "Made up: quote nothing."
     assert found["method"] == "weighted/paper"
     assert found["members"] == 2
     assert found["seed"] == 0

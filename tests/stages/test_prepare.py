@@ -72,6 +72,13 @@ def test_an_example_that_loses_all_labels_stays_and_is_counted():
     assert data.info["examples"]["without_labels"] == 1
 
 
+def test_a_caution_of_the_source_goes_along():
+    raw = toy([("a",)] * 4)
+    assert "caution" not in prepare_toy(raw).info
+    warned = dataclasses.replace(raw, info=raw.info | {"caution": "Quote nothing."})
+    assert prepare_toy(warned).info["caution"] == "Quote nothing."
+
+
 def test_another_split_seed_draws_other_splits():
     raw = toy([("a",)] * 60, groups=tuple(f"g{number % 20}" for number in range(60)))
     drawn = [prepare_toy(raw, split_seed=seed).examples["split"].tolist() for seed in (0, 7, 7)]

@@ -139,6 +139,7 @@ def test_the_model_card_shows_the_licence_notice_and_where_the_cuts_come_from(
     card = expected[str(paths.BUNDLE / "README.md")].decode()
     for words in ("# weighted/paper on toy", "free of rights", "made up, version 1", "a note"):
         assert words in card
+    assert card.index("**Made up: quote nothing.**") < card.index("networks of")
     data = prepared_problem()
     assert f"{len(data.rows('train', 'valid'))} examples (train+valid)" in card
     assert f"{len(data.rows('valid'))} validation examples" in card
