@@ -20,13 +20,16 @@ def starting() -> Iterator[None]:
         WorkspaceError: the configured server cannot be reached.
         RuntimeError: the temporary server did not come up.
     """
+    # Here, not in the thread: while it imports Prefect nobody may import DVC. Both import packages
+    # that are circular (pathspec), and two threads in such a circle break an import off.
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
     failures: list[Exception] = []
 
     def reach() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
         try:
-            from prefect.client.orchestration import get_client
-
             with get_client(sync_client=True) as client:
                 client.hello()
         except Exception as error:
@@ -39,8 +42,6 @@ def starting() -> Iterator[None]:
         thread.join(0.2)  # a join without limit cannot be interrupted everywhere
     if not failures:
         return
-    from prefect.settings import PREFECT_API_URL
-
     if url := PREFECT_API_URL.value():
         raise WorkspaceError(
             f"expected a Prefect server at {url} (PREFECT_API_URL), found: {failures[0]}. Start it "
