@@ -11,13 +11,14 @@ from pipeline import __main__, cli
 from pipeline.config import Config, edit, load
 from pipeline.errors import ConfigError, WorkspaceError
 
+ALONE = ["--set", "train.kinds=[network]", "--set", "train.cross_fit=false"]
 PARAMS = """\
 # which data
 dataset: hpo_eye
 profile: quick
 seed: 0  # of everything
 train:
-  members: 5
+  members: 10
   learning_rate: 0.001  # Adam
 tune:
   search:
@@ -52,13 +53,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--set", "train.learning_rate=.inf"], "train.learning_rate: Input should be a finite"),
         (["--set", "train=3"], "train: expected parameters below it, found 3"),
         (
-            ["--set", "train.members=1", "--set", "train.weighting.uncertainty=epistemic"],
+            [*ALONE, "--set", "train.members=1", "--set", "train.weighting.uncertainty=epistemic"],
             "members must be at least 2, found 1",
         ),
         (["--set", "train.learning_rate=0.5"], "must lie in tune.search.learning_rate, found 0.5"),
         (["--set", "train.weighting.variant=none"], "must lie in tune.search.variant"),
         (["--set", "tune.members=1"], "members must be at least 2, found 1"),
-        (["--set", "train.members=1"], "so train.members must be at least 2, found 1"),
+        ([*ALONE, "--set", "train.members=1"], "so train.members must be at least 2, found 1"),
+        (["--set", "train.members=3"], "members must be at least 4 where cross_fit"),
+        (["--set", "train.cross_fit=false"], "kinds must be [network] without cross_fit"),
+        (["--set", "train.kinds=[forest]"], "kinds must hold network, and each once"),
     ],
 )
 def test_bad_request_is_one_message_and_nothing_is_written(
@@ -174,7 +178,7 @@ def test_edit_keeps_comments_and_changes_only_what_was_asked():
 
 def test_diff_shows_old_and_new():
     lines = edit.plan([("train.members", 4)]).diff()
-    assert "-  members: 5" in lines
+    assert "-  members: 10" in lines
     assert "+  members: 4" in lines
 
 
@@ -196,7 +200,7 @@ def test_profile_is_a_table_of_values_and_back():
     assert (config.tune.trials, config.evaluate.bootstrap) == (30, 1000)
     edit.plan([("profile", "quick")]).write()
     assert load().profile == "quick"
-    assert load().train.members == 5
+    assert load().train.members == 10
 
 
 def test_full_profile_trains_the_published_network_in_larger_batches_and_follows_the_data_set():
@@ -232,7 +236,7 @@ def test_published_profile_takes_the_settings_of_the_data_set():
     assert config.train.weight_decay == 1e-5
     assert (config.train.reduction, config.train.weighting.reduction) == ("mean", "sum")
     assert config.train.weighting.variant == "released"
-    assert (config.tune.trials, config.train.held_out_cuts) == (0, False)
+    assert (config.tune.trials, config.train.cross_fit) == (0, False)
     assert (config.prepare.min_support, config.prepare.missing) == (0, "split_mean")
     assert set(config.train.baselines) == {"mcloss_1", "mcloss", "weighted/paper"}
 
@@ -321,7 +325,7 @@ def test_number_of_workers_is_checked(workers: str, capsys: pytest.CaptureFixtur
             "must not repeat weighting.variant",
         ),
         ({"train.baselines": ["bce", "bce"]}, "must name each once, found ['bce'] again"),
-        ({"train.baselines": ["focal"]}, "found 'focal'"),
+        ({"train.baselines": ["focus"]}, "found 'focus'"),
     ],
 )
 def test_baselines_that_make_no_comparison_are_refused(changes: dict, message: str):
@@ -336,9 +340,11 @@ def test_budget_that_is_no_profile_is_called_custom():
 
 def test_budget_that_was_edited_by_hand_loses_its_name_too():
     path = Path("params.yaml")
-    path.write_text(PARAMS.replace("members: 5", "members: 7"))
+    path.write_text(PARAMS.replace("members: 10", "members: 7"))
     edit.plan([]).write()
-    assert path.read_text() == PARAMS.replace("5", "7").replace("quick", "custom")
+    assert path.read_text() == PARAMS.replace("members: 10", "members: 7").replace(
+        "quick", "custom"
+    )
 
 
 def test_nothing_asked_is_nothing_changed():

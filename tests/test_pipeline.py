@@ -28,7 +28,7 @@ SMALL = {
     "prepare.max_features": 256,
     "tune.trials": 1,
     "tune.members": 2,
-    "train.members": 2,
+    "train.members": 4,
     "train.hidden": 32,
     "train.epochs": 2,
     "evaluate.bootstrap": 20,
@@ -157,7 +157,7 @@ def test_metrics_and_bundles_have_the_same_bytes_when_all_is_rebuilt(copies: tup
 def test_figures_are_those_of_hpo_eye_and_of_the_parameters(first: Copy):
     found = json.loads((first.folder / paths.METRICS).read_text(encoding="utf-8"))
     assert "caution" not in found
-    assert (found["dataset"], found["profile"], found["members"]) == ("hpo_eye", "custom", 2)
+    assert (found["dataset"], found["profile"], found["members"]) == ("hpo_eye", "custom", 4)
     assert found["examples"]["test"] > 500
     assert found["nodes"]["scored"] == found["nodes"]["total"] - 1  # the branch's root is not
     prior = found["baselines"]["prior"]

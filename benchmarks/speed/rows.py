@@ -15,6 +15,7 @@ from pipeline.hml import Ensemble, Objective, Settings, coherent, memory, weight
 from pipeline.hml.constraint import hierarchy_maximum
 from pipeline.hml.decisions import half_cuts
 from pipeline.hml.evaluation import evaluate
+from pipeline.hml.members import NetworkMembers
 from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import Training
@@ -213,10 +214,11 @@ class Epochs:
 
 def _evaluation(problem: Problem, members: int) -> Callable[[], object]:
     nodes = len(problem.hierarchy)
+    networks = Networks(members, (FEATURES, HIDDEN, nodes), dropout=0.5, seed=0).eval()
     ensemble = Ensemble(
         problem.hierarchy,
         Standardizer.fit(problem.features),
-        Networks(members, (FEATURES, HIDDEN, nodes), dropout=0.5, seed=0).eval(),
+        {"network": NetworkMembers(networks, problem.hierarchy)},
         share=np.full(nodes, 0.01),
         cuts={"half": half_cuts(nodes)},
     )

@@ -58,11 +58,11 @@ def epoch(dataset: str) -> dict[str, Any]:
         problem.data.labels,
         problem.hierarchy,
         settings,
-        held_out=None,
+        cross_fit=False,
         rows=rows,
         seed=0,
         scored=problem.scored,
-        on_epoch=lambda _: lambda *_: ended.append(time.perf_counter()),
+        on_epoch=lambda *_: ended.append(time.perf_counter()),
     )
     return {
         "nodes": len(problem.hierarchy),

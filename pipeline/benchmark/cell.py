@@ -3,7 +3,6 @@
 import os
 import resource
 import sys
-import time
 from importlib.metadata import version
 from typing import Any
 
@@ -30,13 +29,11 @@ def run(cell: Cell, profile: str) -> dict[str, Any]:
     raw = source.read(paths.raw(cell.dataset))
     problem = learning.problem(prepare.prepare(raw, source, config))
     method: Method = "weighted" if cell.method.startswith("weighted/") else cell.method
-    started = time.perf_counter()
     settings = learning.settings(method, config.train)
-    ensemble, epoch_seconds = train.fit(method, settings, problem, config)
-    seconds = time.perf_counter() - started
+    fitted, seconds = train.fit(method, settings, problem, config)
     test = problem.data.rows("test")
     slices = evaluate.rarity_and_depth(problem)
-    result = evaluate.measure(ensemble, problem, np.ones((1, len(test))), slices)
+    result = evaluate.measure(fitted.ensemble(), problem, np.ones((1, len(test))), slices)
     return {
         "schema": SCHEMA,
         "cell": cell.model_dump(),
@@ -50,8 +47,8 @@ def run(cell: Cell, profile: str) -> dict[str, Any]:
         "examples": {s: len(problem.data.rows(s)) for s in ("train", "valid", "test")},
         "test": evaluate.figures(result, slices),
         "cost": {
-            "seconds": round(seconds, 1),
-            "seconds_per_epoch": round(epoch_seconds, 3),
+            "seconds": round(seconds.networks, 1),
+            "seconds_per_epoch": round(seconds.epoch, 3),
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),

@@ -35,7 +35,9 @@ Runs = list[tuple[Cell, dict[str, Any]]]
 def settings_of(cell: Cell, profile: str) -> dict[str, Any]:
     """What a result depends on beside data and code: another one asks for another run."""
     config = cell.config(profile)
-    unused = {"baselines"} if cell.method.startswith("weighted/") else {"baselines", "weighting"}
+    unused = {"baselines", *(() if config.train.cross_fit else ("beta",))}
+    if not cell.method.startswith("weighted/"):
+        unused.add("weighting")
     return {
         "prepare": config.prepare.model_dump(),
         "train": config.train.model_dump(exclude=unused),

@@ -50,7 +50,8 @@ class Cell(Section):
             "seed": self.seed,
             "train.members": self.members,
             "train.baselines": [],
-            "train.held_out_cuts": False,  # a cell trains once, with the values of the profile
+            "train.kinds": ["network"],
+            "train.cross_fit": False,
             "tune.trials": 0,
             **({"train.weighting.variant": variant} if family == "weighted" else {}),
         }

@@ -23,7 +23,8 @@ _FIXED: dict[str, Any] = {
     "train.batch_size": 4,
     "train.weight_decay": 1e-5,
     "train.reduction": "mean",
-    "train.held_out_cuts": False,
+    "train.kinds": ["network"],
+    "train.cross_fit": False,
     "train.weighting.variant": "released",
     "train.weighting.floor": 0.25,
     "train.weighting.kind": "node",
@@ -53,7 +54,7 @@ _NETWORK = (
 # Every parameter that any profile sets: whoever asks for one gets all of them.
 _OWNED = tuple(dict.fromkeys([*_FULL, *_FIXED, *_FREE, *_OF_A_DATASET, *_NETWORK]))
 # The names `quick` and `full` stand for a budget, and for figures that were come by honestly.
-_NAMED = (*_FULL, "prepare.missing", "train.held_out_cuts")
+_NAMED = (*_FULL, "prepare.missing", "train.cross_fit")
 
 
 def values(name: str, dataset: str) -> dict[str, Any]:

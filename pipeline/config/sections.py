@@ -9,7 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Variant = Literal["none", "paper", "released"]
 # The baselines that are trained: `mcloss_1` is MCLoss with one member, as it was published.
-Baseline = Literal["bce", "mcloss", "mcloss_1", "weighted/paper", "weighted/released"]
+Baseline = Literal[
+    "bce",
+    "mcloss",
+    "mcloss_1",
+    "focal",
+    "asymmetric",
+    "class_balanced",
+    "observation_weighted",
+    "oversampling",
+    "weighted/paper",
+    "weighted/released",
+]
+Kind = Literal["network", "neighbours", "forest"]
+FEWEST = 4  # members of a cross-fitted ensemble: two leave each example out, the others learn
 Reduction = Literal["mean", "sum"]
 Uncertainty = Literal[
     "none",
@@ -82,7 +95,8 @@ class Weighting(Section):
 class Train(Section):
     """The ensemble of networks and its optimiser."""
 
-    members: Count = 5
+    kinds: list[Kind] = ["network", "neighbours", "forest"]
+    members: Count = 10  # of each kind
     hidden: Count = 256
     layers: Annotated[int, Field(ge=1)] = 2  # linear layers, the output layer included
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
@@ -92,9 +106,28 @@ class Train(Section):
     weight_decay: NotNegative = 1e-4
     reduction: Reduction = "mean"  # of the baselines; `weighting` has its own
     baselines: list[Baseline] = ["bce", "mcloss"]
-    # Cuts other than 0.5 need scores of examples not learnt from: each method trains twice.
-    held_out_cuts: bool = True
+    # Cuts other than 0.5, and the mixing of kinds, need scores of examples not learnt from: two
+    # members leave each example out.
+    cross_fit: bool = True
+    beta: Positive = 1.0  # of the rule `tuned`: recall counts beta times as much as precision
     weighting: Weighting = Weighting()
+
+    @model_validator(mode="after")
+    def _leave_out_enough(self) -> "Train":
+        if "network" not in self.kinds or len({*self.kinds}) < len(self.kinds):
+            raise ValueError(f"kinds must hold network, and each once, found {self.kinds}")
+        if self.cross_fit and self.members < FEWEST:
+            raise ValueError(
+                f"members must be at least {FEWEST} where cross_fit leaves each example out by two "
+                f"of them, found {self.members}. With fewer, set cross_fit to false and kinds to "
+                "[network]"
+            )
+        if not self.cross_fit and len(self.kinds) > 1:
+            raise ValueError(
+                "kinds must be [network] without cross_fit, which is what they are mixed by, found "
+                f"{self.kinds}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _name_each_once(self) -> "Train":

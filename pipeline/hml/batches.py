@@ -7,7 +7,7 @@ and a batch is a gather: no step copies anything between the two or waits for th
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,10 +18,21 @@ from pipeline.hml import kernels, levels
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.preprocessing import Standardizer
 
-Batch = tuple[
-    Float[torch.Tensor, "example feature"],
-    Bool[torch.Tensor, "example node"],
-]
+
+class Batch(NamedTuple):
+    """Examples of a step.
+
+    Attributes:
+        x: (example, feature), standardised.
+        y: (example, node) bool, closed upward.
+        learns: (member, example) bool, which member learns from which; None is all from all.
+    """
+
+    x: Float[torch.Tensor, "example feature"]
+    y: Bool[torch.Tensor, "example node"]
+    learns: Bool[torch.Tensor, "member example"] | None = None
+
+
 _BLOCK = 4096  # examples that are standardised at a time on their way to a device
 
 
@@ -34,6 +45,7 @@ class Batches(ABC):
         labels: (row, node) boolean CSR of these examples; most specific nodes suffice.
         hierarchy: of the nodes.
         preprocessing: what the features go through.
+        learns: (member, row) bool, which member learns from which row; None is all from all.
     """
 
     def __init__(
@@ -43,12 +55,14 @@ class Batches(ABC):
         labels: sparse.csr_array,
         hierarchy: Hierarchy,
         preprocessing: Standardizer,
+        learns: Bool[np.ndarray, "member row"] | None = None,
     ) -> None:
         self.features = features
         self.rows = rows
         self.labels = labels
         self.hierarchy = hierarchy
         self.preprocessing = preprocessing
+        self.learns = None if learns is None else torch.tensor(learns)
 
     @abstractmethod
     def take(self, positions: Int[np.ndarray, " position"], size: int) -> Iterator[Batch]:
@@ -70,7 +84,8 @@ class HostBatches(Batches):
             y = np.zeros((len(batch), len(hierarchy)), dtype=np.uint8)
             edges = hierarchy.start, hierarchy.parent
             kernels.dense_closed_rows(labels.indptr, labels.indices, batch, *edges, y)
-            yield self.standardised(self.rows[batch]), torch.from_numpy(y.view(bool))
+            learns = None if self.learns is None else self.learns[:, batch]
+            yield Batch(self.standardised(self.rows[batch]), torch.from_numpy(y.view(bool)), learns)
 
 
 class DeviceBatches(Batches):
@@ -92,6 +107,7 @@ class DeviceBatches(Batches):
         columns = np.full((len(self.rows), max(1, counts.max(initial=0))), nodes)
         columns[np.arange(columns.shape[1]) < counts[:, None]] = self.labels.indices
         self.columns = torch.tensor(columns, device=device)
+        self.learns = None if self.learns is None else self.learns.to(device)
 
     def take(self, positions: np.ndarray, size: int) -> Iterator[Batch]:
         """See `Batches`; the order of an epoch is the one thing that is sent over."""
@@ -101,4 +117,5 @@ class DeviceBatches(Batches):
             y = torch.zeros(len(batch), nodes + 1, dtype=torch.uint8, device=self.x.device)
             y = y.scatter_(1, columns, 1)[:, :nodes].contiguous()
             levels.close_upward(y, self.hierarchy)
-            yield self.x[batch], y.bool()
+            learns = None if self.learns is None else self.learns[:, batch]
+            yield Batch(self.x[batch], y.bool(), learns)

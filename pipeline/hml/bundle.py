@@ -1,27 +1,29 @@
 """A trained ensemble as a folder of plain files: no pickle, the same bytes for the same ensemble.
 
-`bundle.json` (schema, settings, hierarchy, sha256 of the arrays), `arrays.safetensors` (weights,
-preprocessing, cuts) and `README.md`, the model card.
+`bundle.json` (schema, settings, hierarchy, sha256 of the arrays), `arrays.safetensors` (members,
+preprocessing, combination, cuts) and `README.md`, the model card. Members that average the labels
+of training examples bring these labels, and neighbours their features, too: whoever has the bundle
+has them.
 """
 
 import hashlib
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import ArtifactError
-from pipeline.hml.ensemble import Ensemble
+from pipeline.hml.ensemble import Combination, Ensemble
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.network import Networks
+from pipeline.hml.members import KINDS
 from pipeline.hml.preprocessing import Standardizer
 
-SCHEMA = 1
+SCHEMA = 2
+# What reading something else than what was written can end in.
+_DAMAGED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def save_bundle(
@@ -36,21 +38,21 @@ def save_bundle(
         card: the model card, Markdown.
     """
     folder = Path(path)
-    networks = ensemble.networks
-    arrays = {f"weight/{i}": w.detach().numpy() for i, w in enumerate(networks.weights)}
-    arrays |= {f"bias/{i}": b.detach().numpy() for i, b in enumerate(networks.biases)}
-    arrays |= {f"cut/{rule}": cut for rule, cut in ensemble.cuts.items()}
+    arrays = {f"cut/{rule}": cut for rule, cut in ensemble.cuts.items()}
     arrays["preprocessing/mean"] = ensemble.preprocessing.mean
     arrays["preprocessing/scale"] = ensemble.preprocessing.scale
     arrays["share"] = ensemble.share
+    for kind, members in ensemble.members.items():
+        arrays |= {f"{kind}/{name}": array for name, array in members.arrays().items()}
+    if ensemble.combination is not None:
+        arrays |= {f"combination/{k}": v for k, v in vars(ensemble.combination).items()}
     blob = save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
     names = ensemble.hierarchy.nodes
     description = {
         "schema": SCHEMA,
         "sha256": {"arrays.safetensors": hashlib.sha256(blob).hexdigest()},
-        "members": networks.members,
-        "sizes": list(networks.sizes),
-        "dropout": networks.dropout,
+        "kinds": {kind: members.options() for kind, members in ensemble.members.items()},
+        "combined": ensemble.combination is not None,
         "rules": sorted(ensemble.cuts),
         "config": config,
         "nodes": list(names),
@@ -94,7 +96,7 @@ def load_bundle(path: str | Path) -> Ensemble:
                 f"expected {folder / 'arrays.safetensors'} with sha256 {expected}, found {found}"
             )
         return _ensemble(description, load(blob))
-    except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (*_DAMAGED, SafetensorError) as error:
         raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
 
 
@@ -103,27 +105,41 @@ def _ensemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ens
     hierarchy = Hierarchy.from_edges(edges, nodes=description["nodes"])
     if list(hierarchy.nodes) != description["nodes"]:
         raise ValueError("nodes are not in node order")
-    members, sizes, dropout = (description[key] for key in ("members", "sizes", "dropout"))
-    if len(sizes) < 2 or sizes[-1] != len(hierarchy) or not 0 <= dropout < 1:
-        raise ValueError(f"sizes {sizes}, dropout {dropout} and {len(hierarchy)} nodes do not fit")
-    # Before any network is made: what a description claims may not fit into memory.
-    shapes = {"preprocessing/mean": sizes[:1], "preprocessing/scale": sizes[:1]}
-    shapes |= {name: sizes[-1:] for name in ("share", *(f"cut/{r}" for r in description["rules"]))}
-    for layer, (below, above) in enumerate(pairwise(sizes)):
-        shapes[f"weight/{layer}"] = [members, below, above] if layer else [below, members, above]
-        shapes[f"bias/{layer}"] = [members, 1, above]
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise ValueError(f"{name} holds NaN")
+    nodes = (len(hierarchy),)
+    shapes = {f"cut/{rule}": nodes for rule in description["rules"]} | {"share": nodes}
+    features = arrays["preprocessing/mean"].shape
+    shapes |= {"preprocessing/mean": features[:1], "preprocessing/scale": features}
+    kinds = description["kinds"]
+    combination = None
+    if description["combined"]:
+        shapes |= {"combination/weight": (len(kinds), *nodes)}
+        shapes |= {"combination/slope": nodes, "combination/bias": nodes}
     for name, shape in shapes.items():
-        if list(arrays[name].shape) != shape or np.isnan(arrays[name]).any():
-            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}, or NaN")
-    networks = Networks(members, tuple(sizes), dropout=dropout, seed=0)
-    with torch.no_grad():
-        for kind, parameters in (("weight", networks.weights), ("bias", networks.biases)):
-            for layer, parameter in enumerate(parameters):
-                parameter.copy_(torch.from_numpy(arrays[f"{kind}/{layer}"]))
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+    if description["combined"]:
+        combination = Combination(**_under("combination", arrays))
+    members = {
+        kind: KINDS[kind].from_arrays(_under(kind, arrays), options, hierarchy)
+        for kind, options in kinds.items()
+    }
+    wrong = {kind: kept.features for kind, kept in members.items() if (kept.features,) != features}
+    if wrong:
+        raise ValueError(f"members take other numbers of features than {features}: {wrong}")
     return Ensemble(
         hierarchy=hierarchy,
         preprocessing=Standardizer(arrays["preprocessing/mean"], arrays["preprocessing/scale"]),
-        networks=networks.eval(),
+        members=members,
         share=arrays["share"],
         cuts={rule: arrays[f"cut/{rule}"] for rule in description["rules"]},
+        combination=combination,
     )
+
+
+def _under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with a folder, without it."""
+    start = f"{folder}/"
+    return {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}

@@ -1,5 +1,6 @@
 """The ensemble behind scikit-learn's conventions."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -22,8 +23,12 @@ class RareNodeClassifier(BaseEstimator):
 
     Args:
         hierarchy: of the nodes, whose order is the order of Y's columns; None is flat: no edges.
-        rule: which cuts `predict` uses, "prior_matched" or "half".
-        held_out_share: share of the examples that place the cuts before all of them train.
+        rule: which cuts `predict` uses, "tuned", "prior_matched" or "half".
+        beta: of the rule "tuned": recall counts beta times as much as precision.
+        kinds: of the members, see `members`; the default has all of them.
+        cross_fit: whether each example is left out by two members of each kind, so that there are
+            honest scores to place cuts and combine kinds by; without, `rule` has to be "half" and
+            `kinds` ("network",).
         random_state: seed.
 
     The other parameters are those of `Settings` and `Objective`.
@@ -45,7 +50,8 @@ class RareNodeClassifier(BaseEstimator):
         focal_floor: float = 0.25,
         focal_power: float = 1.0,
         reduction: Reduction = "mean",
-        members: int = 5,
+        kinds: Sequence[str] = ("network", "neighbours", "forest"),
+        members: int = 10,
         hidden: int = 256,
         layers: int = 2,
         dropout: float = 0.5,
@@ -53,8 +59,9 @@ class RareNodeClassifier(BaseEstimator):
         epochs: int = 20,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-4,
-        rule: Literal["half", "prior_matched"] = "prior_matched",
-        held_out_share: float = 0.2,
+        rule: Literal["half", "prior_matched", "tuned"] = "tuned",
+        beta: float = 1.0,
+        cross_fit: bool = True,
         random_state: int = 0,
     ) -> None:
         self.hierarchy = hierarchy
@@ -65,6 +72,7 @@ class RareNodeClassifier(BaseEstimator):
         self.focal_floor = focal_floor
         self.focal_power = focal_power
         self.reduction: Reduction = reduction
+        self.kinds = kinds
         self.members = members
         self.hidden = hidden
         self.layers = layers
@@ -74,13 +82,15 @@ class RareNodeClassifier(BaseEstimator):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.rule = rule
-        self.held_out_share = held_out_share
+        self.beta = beta
+        self.cross_fit = cross_fit
         self.random_state = random_state
 
-    def fit(self, X: Any, Y: Any) -> "RareNodeClassifier":
+    def fit(self, X: Any, Y: Any, groups: Any = None) -> "RareNodeClassifier":
         """Fit on features X (example, feature), NaN where missing, and labels Y (example, node).
 
-        Y holds zeros and ones, dense or scipy sparse; it is closed upward here.
+        Y holds zeros and ones, dense or scipy sparse; it is closed upward here. What has the same
+        one of the groups (example,) is left out together by `cross_fit`.
 
         Raises:
             ValueError: shapes, values or parameters do not fit.
@@ -100,20 +110,19 @@ class RareNodeClassifier(BaseEstimator):
             )
         if self.rule not in RULES:
             raise ValueError(f"rule must be one of {', '.join(RULES)}. Got {self.rule!r}")
-        if not 0 < self.held_out_share < 1:
-            raise ValueError(f"held_out_share must lie between 0 and 1. Got {self.held_out_share}")
+        if not self.cross_fit and self.rule != "half":
+            raise ValueError(f"rule must be half without cross_fit. Got {self.rule!r}")
         hierarchy = self.hierarchy or _flat(labels.shape[1])
         hierarchy.check_nodes(labels.shape, "Y")
-        held_out = np.zeros(len(features), dtype=bool)
-        count = max(1, round(self.held_out_share * len(features)))
-        shuffled = np.random.default_rng([self.random_state, 2]).permutation(len(features))
-        held_out[shuffled[:count]] = True
         self.ensemble_ = fit_ensemble(
             features,
             labels,
             hierarchy,
             self._settings(),
-            held_out=held_out,
+            kinds=self.kinds,
+            cross_fit=self.cross_fit,
+            groups=groups,
+            beta=self.beta,
             seed=self.random_state,
         )
         self.hierarchy_ = hierarchy

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from pipeline.hml import score_kernels
 from pipeline.hml.hierarchy import Hierarchy
 
-RULES = ("half", "prior_matched")
+RULES = ("half", "prior_matched", "tuned")
 Scores = TypeVar("Scores", np.ndarray, torch.Tensor)
 
 
@@ -123,6 +123,111 @@ def decide(p: Scores, cuts: Any, hierarchy: Hierarchy) -> Scores:
         else p.double() >= torch.from_numpy(limits).to(p.device)
     )
     return hierarchy.close(reached)
+
+
+def budget_cuts(
+    held_out: Iterable[Any], examples: int, most: Any, *, per: int, hierarchy: Hierarchy
+) -> Float[np.ndarray, " node"]:
+    """`budget`: cuts at which no node is expected more than so often among so many new examples.
+
+    A new example that is exchangeable with n held-out ones scores above the m-th largest of these
+    with a probability of at most m / (n + 1), whatever the scores' distribution and ties (Vovk,
+    Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005). So the cut lies just above
+    it, with the greatest m that the budget allows. Where none does, because the held-out examples
+    are too few to tell, the node is never predicted.
+
+    A node's cut is at least that of each of its ancestors: coherent probabilities that reach it
+    reach theirs, so that closing the decisions upward adds nothing to an ancestor's budget.
+
+    Args:
+        held_out: blocks (example, node) of probabilities of examples that the model did not learn
+            from; they are looked at once.
+        examples: how many there are in all blocks.
+        most: positives of each node, (node,) or one number for all.
+        per: among so many examples. With 1, `most` is a share.
+        hierarchy: of these nodes.
+
+    Returns:
+        (node,) float64; infinity means never, 0 always.
+
+    Raises:
+        ValueError: a shape or range is wrong, or there is another number of examples.
+    """
+    nodes = len(hierarchy)
+    budget = np.asarray(most, dtype=np.float64)
+    if budget.shape not in ((), (nodes,)):
+        raise ValueError(f"most must be a number or have shape ({nodes},). Got {budget.shape}")
+    if not bool(np.all(budget >= 0)):
+        raise ValueError(f"most must not be negative. Got {budget.min()}")
+    if per < 1 or examples < 1:
+        raise ValueError(f"per and examples must be at least 1. Got {per} and {examples}")
+    rank = np.floor(np.broadcast_to(budget, nodes) * (examples + 1) / per)
+    size = np.clip(rank, 1, examples).astype(np.int64)
+    start = np.append(0, np.cumsum(size))
+    kept, held, lost = np.full(start[-1], np.inf), *np.zeros((2, nodes), np.int64)
+    seen = 0
+    for block in held_out:
+        scores = _block(block, nodes)
+        seen += len(scores)
+        score_kernels.keep_largest(scores, start, kept, held, lost)
+    if seen != examples:
+        raise ValueError(f"held_out must have {examples} examples. Got {seen}")
+    cuts = np.nextafter(kept[start[:-1]], np.inf)  # the least of a heap is its first
+    cuts = np.where(rank < 1, np.inf, np.where(rank > examples, 0.0, cuts))
+    for child, parent in hierarchy.edge_index.T.tolist():  # by child: a parent's cut is final
+        cuts[child] = max(cuts[child], cuts[parent])
+    return cuts
+
+
+def decide_budget(p: Scores, per_example: int, hierarchy: Hierarchy, cuts: Any = None) -> Scores:
+    """Decisions closed upward, at most so many per example: the most probable, in this order.
+
+    Of equally probable nodes the first in node order, so an ancestor, goes first: what is taken is
+    closed upward. (Where p is not coherent, a node is left out with its ancestor.) With cuts, nodes
+    are taken from among the decisions of `decide`, and one that does not reach its cut stays only
+    where a node below it that does is taken, too.
+
+    Args:
+        p: (…, node) coherent probabilities, torch or numpy.
+        per_example: how many nodes an example may have at most.
+        hierarchy: of these nodes.
+        cuts: (node,); infinity means never. None is no cut.
+
+    Returns:
+        (…, node) bool, same type.
+
+    Raises:
+        ValueError: a shape or range is wrong.
+    """
+    hierarchy.check_nodes(p.shape, "p")
+    if per_example < 0:
+        raise ValueError(f"per_example must not be negative. Got {per_example}")
+    scores: Any = p if isinstance(p, np.ndarray) else p.detach().double().cpu().numpy()
+    allowed, reached = np.True_, np.True_
+    if cuts is not None:
+        allowed = decide(scores, cuts, hierarchy)
+        reached = scores >= np.asarray(cuts, dtype=np.float64)
+    taken = _most_probable(np.where(allowed, scores, -np.inf), per_example)
+    if not np.array_equal(taken, hierarchy.close(taken)):
+        # p is not coherent, be it in its last bits. To add ancestors might exceed the budget.
+        for child, parent in hierarchy.edge_index.T.tolist():
+            taken[..., child] &= taken[..., parent]
+    taken = hierarchy.close(taken & reached)
+    result: Any = taken if isinstance(p, np.ndarray) else torch.from_numpy(taken).to(p.device)
+    return result
+
+
+def _most_probable(scores: np.ndarray, number: int) -> np.ndarray:
+    """Where the greatest scores (…, node) are; of equal ones, the first."""
+    nodes = scores.shape[-1]
+    if number >= nodes:
+        return np.ones(scores.shape, dtype=np.bool_)
+    if number == 0:
+        return np.zeros(scores.shape, dtype=np.bool_)
+    least = np.partition(scores, nodes - number, axis=-1)[..., nodes - number, None]
+    above, tied = scores > least, scores == least
+    left = number - above.sum(axis=-1, keepdims=True)
+    return above | (tied & (np.cumsum(tied, axis=-1) <= left))
 
 
 def _block(block: Any, nodes: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """A trained ensemble: from features to coherent probabilities and decisions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,58 +8,94 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pipeline.hml.constraint import coherent
-from pipeline.hml.decisions import decide
+from pipeline.hml.decisions import decide, decide_budget
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.network import Networks
+from pipeline.hml.members import Members
+from pipeline.hml.mixing import mixed
+from pipeline.hml.pools import sigmoid
 from pipeline.hml.preprocessing import Standardizer
-from pipeline.hml.training import TrainingError, member_logits
 
-# Entries of a block, (member, example, unit of a layer): 64 MB in float32.
+# Entries of a block, such as (member, example, unit of a layer): 64 MB in float32.
 _WORK = 16_000_000
 
 
 @dataclass(frozen=True, repr=False)
+class Combination:
+    """How the probabilities of several kinds of members become one; see `mixing`, `calibration`.
+
+    Attributes:
+        weight: (kind, node) float64.
+        slope: (node,) float64.
+        bias: (node,) float64.
+    """
+
+    weight: Float[np.ndarray, "kind node"]
+    slope: Float[np.ndarray, " node"]
+    bias: Float[np.ndarray, " node"]
+
+    def calibrated(
+        self, score: Float[np.ndarray, "example node"], hierarchy: Hierarchy
+    ) -> Float[np.ndarray, "example node"]:
+        """Coherent probabilities, float32.
+
+        Where weights differ between a parent and its child the child can come out above; the
+        coherent maximum rules that out.
+        """
+        lifted = coherent(score * self.slope + self.bias, hierarchy)
+        return sigmoid(np.asarray(lifted)).astype(np.float32)
+
+
+@dataclass(frozen=True, repr=False)
 class Ensemble:
-    """Networks, what their features went through, and the cuts of the decision rules.
+    """Members, what their features went through, and the cuts of the decision rules.
 
     Attributes:
         hierarchy: of the nodes.
         preprocessing: fitted on the training data.
-        networks: the members.
+        members: kind -> the members of that kind.
         share: (node,) float64 share of positives in the training data.
         cuts: decision rule -> (node,) float64; see `decisions`.
+        combination: of the kinds, in their order; None takes the mean of the one kind there is.
     """
 
     hierarchy: Hierarchy
     preprocessing: Standardizer
-    networks: Networks
+    members: Mapping[str, Members]
     share: np.ndarray
     cuts: dict[str, np.ndarray]
+    combination: Combination | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for several kinds that nothing combines."""
+        if not self.members or (self.combination is None and len(self.members) > 1):
+            raise ValueError(
+                "members must be of one kind, or there must be a combination. "
+                f"Got {', '.join(self.members) or 'none'}"
+            )
 
     def __repr__(self) -> str:
-        return f"Ensemble({self.networks.members} members, {self.hierarchy}, rules {[*self.cuts]})"
+        members = ", ".join(f"{kind}: {members.count}" for kind, members in self.members.items())
+        return f"Ensemble({members}; {self.hierarchy}, rules {[*self.cuts]})"
 
     def member_probability(
         self, features: Float[np.ndarray, "example feature"]
-    ) -> Float[np.ndarray, "member example node"]:
-        """Each member's coherent probabilities, float32; all examples at once.
+    ) -> dict[str, Float[np.ndarray, "member example node"]]:
+        """Each member's coherent probabilities by kind, float32; all examples at once.
 
         Raises:
-            TrainingError: a logit is NaN.
+            TrainingError: a network's logit is NaN.
         """
-        logits = member_logits(self.networks, self.preprocessing.transform(features))
-        if bool(logits.isnan().any()):
-            raise TrainingError(
-                "expected logits that are numbers, found NaN: the training diverged (lower the "
-                "learning rate) or a feature is too large"
-            )
-        # The maximum commutes with the sigmoid.
-        return coherent(logits, self.hierarchy).sigmoid().cpu().numpy()
+        x = self.preprocessing.transform(features)
+        return {kind: members.probability(x) for kind, members in self.members.items()}
 
     def predict_proba(
         self, features: Float[np.ndarray, "example feature"]
     ) -> Float[np.ndarray, "example node"]:
-        """The mean over members, coherent, float32; members are streamed over examples."""
+        """Coherent probabilities, float32; members are streamed over examples.
+
+        Raises:
+            TrainingError: a network's logit is NaN.
+        """
         result = np.empty((len(features), len(self.hierarchy)), dtype=np.float32)
         done = 0
         for block in self.blocks(features, np.arange(len(features))):
@@ -74,12 +110,28 @@ class Ensemble:
 
         Of memory-mapped features only a block's rows are read.
         """
-        inputs, *layers = self.networks.sizes
-        size = max(1, _WORK // max(inputs, self.networks.members * max(layers)))
+        widest = max(members.width for members in self.members.values())
+        size = max(1, _WORK // max(features.shape[1], widest))
         for start in range(0, len(rows), size):
-            block = np.asarray(features[rows[start : start + size]])
-            yield self.member_probability(block).mean(0)
+            x = self.preprocessing.transform(np.asarray(features[rows[start : start + size]]))
+            p = [members.mean(x) for members in self.members.values()]
+            if self.combination is None:
+                yield p[0]
+            else:
+                yield self.combination.calibrated(mixed(self.combination.weight, p), self.hierarchy)
 
-    def decide(self, p: Any, rule: str) -> Bool[np.ndarray, "example node"]:
-        """Decisions by one of the rules in `cuts`, closed upward; KeyError for another name."""
-        return decide(np.asarray(p), self.cuts[rule], self.hierarchy)
+    def decide(
+        self, p: Any, rule: str, *, per_example: int | None = None
+    ) -> Bool[np.ndarray, "example node"]:
+        """Decisions by one of the rules in `cuts`, closed upward; KeyError for another name.
+
+        Args:
+            p: (example, node) what `predict_proba` gave.
+            rule: its name.
+            per_example: at most so many nodes of an example, for people who review them; the most
+                probable ones, see `decisions.decide_budget`. None is no limit.
+        """
+        cuts = self.cuts[rule]
+        if per_example is None:
+            return decide(np.asarray(p), cuts, self.hierarchy)
+        return decide_budget(np.asarray(p), per_example, self.hierarchy, cuts)

@@ -1,16 +1,28 @@
 """From training data to an ensemble with honest cuts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+import torch
+from jaxtyping import Float, Int
 from scipy import sparse
 
+from pipeline.hml.calibration import Noise, fit_calibration
 from pipeline.hml.decisions import half_cuts, prior_matched_cuts_streamed
-from pipeline.hml.ensemble import Ensemble
+from pipeline.hml.ensemble import Combination, Ensemble
+from pipeline.hml.folds import folds, learners
 from pipeline.hml.hierarchy import Hierarchy
+from pipeline.hml.members import ForestMembers, Members, NeighbourMembers, NetworkMembers
+from pipeline.hml.mixing import fit_weights, mixed
+from pipeline.hml.pools import pools_of
+from pipeline.hml.predictions import BLOCK, KEPT, Predictions
 from pipeline.hml.preprocessing import Standardizer
-from pipeline.hml.training import EpochEnd, Settings, train
+from pipeline.hml.training import EpochEnd, Settings, Training, train
+from pipeline.hml.tuned import tuned_cuts
+
+Pair = Float[np.ndarray, "2 example node"]
 
 
 def fit_ensemble(
@@ -19,61 +31,255 @@ def fit_ensemble(
     hierarchy: Hierarchy,
     settings: Settings,
     *,
-    held_out: Bool[np.ndarray, " row"] | None,
+    kinds: Sequence[str] = ("network",),
+    cross_fit: bool = True,
+    groups: Any = None,
+    beta: float = 1.0,
     seed: int,
     rows: Int[np.ndarray, " row"] | None = None,
     scored: np.ndarray | None = None,
-    on_epoch: Callable[[str], EpochEnd] | None = None,
+    on_epoch: EpochEnd | None = None,
 ) -> Ensemble:
-    """Train twice: without the held-out examples to place the cuts, then on all of them.
+    """Fit members and what is made of them; see `fit_members` and `Fitted.ensemble`."""
+    fitted = fit_members(
+        features,
+        labels,
+        hierarchy,
+        settings,
+        kinds=kinds,
+        cross_fit=cross_fit,
+        groups=groups,
+        seed=seed,
+        rows=rows,
+        scored=scored,
+        on_epoch=on_epoch,
+    )
+    return fitted.ensemble(kinds, beta=beta)
 
-    Without held-out examples it trains once and knows only the rule that needs none, `half`.
 
-    Scores of examples that an ensemble learnt from are too extreme to place a cut by. So a first
-    ensemble with the same settings leaves the held-out examples out and scores them; the cuts found
-    there serve the second ensemble, which learns from every example.
+def fit_members(
+    features: Float[np.ndarray, "example feature"],
+    labels: sparse.csr_array,
+    hierarchy: Hierarchy,
+    settings: Settings,
+    *,
+    kinds: Sequence[str] = ("network",),
+    cross_fit: bool = True,
+    groups: Any = None,
+    seed: int,
+    rows: Int[np.ndarray, " row"] | None = None,
+    scored: np.ndarray | None = None,
+    on_epoch: EpochEnd | None = None,
+) -> "Fitted":
+    """Fit the members of each kind.
+
+    Scores of examples that a member learnt from are too extreme to place a cut by. So each example
+    is left out by two members of each kind (see `folds`), whose scores are honest; nothing is
+    trained twice.
 
     Args:
         features: (example, feature) float32, NaN where missing; may be memory-mapped.
         labels: (example, node) boolean CSR; most specific nodes suffice.
         hierarchy: of these nodes.
-        settings: of both ensembles.
-        held_out: (row,) which of the rows place the cuts; None places none.
-        seed: see `train`.
-        rows: (row,) the examples that are learnt from or held out; None is all.
-        scored: (node,) bool, the nodes that enter the loss.
-        on_epoch: given "cuts" or "final", returns the callback of that training.
+        settings: of the networks; each kind has as many members.
+        kinds: names, see `members`.
+        cross_fit: whether examples are left out; without, there is nothing to place cuts or to
+            combine kinds by.
+        groups: (row,) what belongs together is left out together; None keeps no two together.
+        seed: of everything.
+        rows: (row,) the examples that are learnt from; None is all.
+        scored: (node,) bool, the nodes that count; None is all.
+        on_epoch: see `train`.
 
     Raises:
-        ValueError: no example is held out, or all are; or `train` refuses its input.
+        ValueError: a kind is unknown or comes twice, there are too few members or examples, several
+            kinds without `cross_fit`, or `train` refuses its input.
     """
-    if held_out is not None and not 0 < held_out.sum() < len(held_out):
-        raise ValueError(
-            "held_out must leave out some examples and keep some. "
-            f"Got {int(held_out.sum())} of {len(held_out)}"
-        )
-    learnt = np.arange(len(features)) if rows is None else rows
-    share = hierarchy.support(sparse.csr_array(labels)[learnt]) / len(learnt)
+    unknown = sorted({*kinds} - {*_FITS})
+    if not kinds or unknown or len({*kinds}) < len(kinds):
+        raise ValueError(f"kinds must be some of {', '.join(_FITS)}, each once. Got {kinds}")
+    if not cross_fit and [*kinds] != ["network"]:
+        raise ValueError(f"kinds must be network alone where nothing is left out. Got {kinds}")
+    rows = np.arange(len(features)) if rows is None else rows
+    closed = sparse.csr_array(hierarchy.close(sparse.csr_array(labels)[rows])).astype(np.bool_)
+    fold = learns = None
+    if cross_fit:
+        fold = folds(closed, settings.members, groups=groups, seed=seed)
+        learns = learners(fold, settings.members)
+    preprocessing = Standardizer.fit(features, rows)
+    problem = _Problem(
+        features, rows, labels, closed, hierarchy, settings, learns, preprocessing, scored, seed
+    )
+    members = {kind: _FITS[kind](problem, on_epoch) for kind in kinds}
+    return Fitted(problem, members, fold)
 
-    def fitted(chosen: np.ndarray, part: str, cuts: dict[str, np.ndarray]) -> Ensemble:
-        preprocessing = Standardizer.fit(features, chosen)
-        networks = train(
-            features,
-            labels,
-            hierarchy,
-            settings,
-            seed=seed,
-            rows=chosen,
-            preprocessing=preprocessing,
-            scored=scored,
-            on_epoch=on_epoch(part) if on_epoch else None,
-        )
-        return Ensemble(hierarchy, preprocessing, networks, share, cuts)
 
-    cuts = {"half": half_cuts(len(hierarchy))}
-    if held_out is not None:
-        first = fitted(learnt[~held_out], "cuts", {})
-        judged = learnt[held_out]
-        blocks = first.blocks(features, judged)
-        cuts["prior_matched"] = prior_matched_cuts_streamed(blocks, len(judged), share)
-    return fitted(learnt, "final", cuts)
+@dataclass(frozen=True)
+class _Problem:
+    """What members are fitted on; see `fit_members`."""
+
+    features: np.ndarray
+    rows: np.ndarray
+    labels: sparse.csr_array
+    closed: sparse.csr_array
+    hierarchy: Hierarchy
+    settings: Settings
+    learns: np.ndarray | None
+    preprocessing: Standardizer
+    scored: np.ndarray | None
+    seed: int
+
+    def standardised(self, rows: slice = slice(None)) -> np.ndarray:
+        return self.preprocessing.transform(np.asarray(self.features[self.rows[rows]]))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Members that know which training examples each of them left out.
+
+    Attributes:
+        members: kind -> its members.
+        fold: (row,) see `folds`; None where nothing was left out.
+    """
+
+    _problem: _Problem
+    members: dict[str, Members]
+    fold: np.ndarray | None
+    _kept: dict[tuple[str, int], Pair] = field(default_factory=dict)
+
+    def ensemble(self, kinds: Sequence[str] | None = None, *, beta: float = 1.0) -> Ensemble:
+        """The ensemble of some kinds, with the cuts and the combination of out-of-fold scores.
+
+        Args:
+            kinds: names; None is all. One kind alone is left as it is: the mean of its members.
+            beta: of the rule `tuned`: recall counts beta times as much as precision.
+        """
+        problem = self._problem
+        chosen = {kind: self.members[kind] for kind in (self.members if kinds is None else kinds)}
+        share = problem.hierarchy.support(problem.closed) / len(problem.rows)
+        cuts = {"half": half_cuts(len(problem.hierarchy))}
+        combination = None
+        if self.fold is not None:
+            combination, held_out = self._held_out([*chosen])
+            predictions = Predictions(problem.closed, held_out)
+            blocks = (p for _, p in predictions)
+            cuts["prior_matched"] = prior_matched_cuts_streamed(blocks, len(problem.rows), share)
+            cuts["tuned"] = tuned_cuts(predictions, beta=beta)
+        return Ensemble(problem.hierarchy, problem.preprocessing, chosen, share, cuts, combination)
+
+    def training(self) -> Training:
+        """A training as the networks had it, from its start."""
+        problem = self._problem
+        return Training(
+            problem.features,
+            problem.labels,
+            problem.hierarchy,
+            problem.settings,
+            seed=problem.seed,
+            rows=problem.rows,
+            learns=problem.learns,
+            preprocessing=problem.preprocessing,
+            scored=problem.scored,
+        )
+
+    def _held_out(
+        self, kinds: list[str]
+    ) -> tuple[Combination | None, Callable[[slice], np.ndarray]]:
+        """The combination of kinds, and the probabilities of training examples.
+
+        These are by members that left the examples out, and spread as those of all members.
+        """
+        problem, nodes = self._problem, len(self._problem.hierarchy)
+        labels, seed = problem.closed, problem.seed
+        scored = np.ones(nodes, bool) if problem.scored is None else problem.scored
+        weight = np.ones((len(kinds), nodes))
+        if len(kinds) > 1:
+            means = ((rows, [pair.mean(0) for pair in pairs]) for rows, pairs in self._pairs(kinds))
+            weight = fit_weights(means, labels, kinds=len(kinds), scored=scored, seed=seed)
+
+        def score(pairs: list[Pair], of: int | None = None) -> np.ndarray:
+            """Of both members together, or of one."""
+            return mixed(weight, [pair.mean(0) if of is None else pair[of] for pair in pairs])
+
+        each = ((score(p), score(p, 0), score(p, 1)) for _, p in self._pairs(kinds))
+        # Networks learn nothing of nodes that do not count: their noise is no other node's.
+        pool = np.where(scored, pools_of(labels), -1)
+        noise = Noise.of(each, pool, problem.settings.members)
+        slope, bias = np.ones(nodes), np.zeros(nodes)
+        if len(kinds) > 1:
+            worth = ((rows, noise.as_worth(score(pairs))) for rows, pairs in self._pairs(kinds))
+            slope, bias = fit_calibration(worth, labels, scored=scored, seed=seed)
+        combination = Combination(weight, slope, bias)
+
+        def held_out(rows: slice) -> np.ndarray:
+            scores = noise.as_of_all(score(self._pair(kinds, rows)))
+            return combination.calibrated(scores, problem.hierarchy)
+
+        return combination if len(kinds) > 1 else None, held_out
+
+    def _pairs(self, kinds: list[str]) -> Iterator[tuple[slice, list[Pair]]]:
+        """Ranges of examples and, of each kind, what both members say that left them out."""
+        examples, nodes = self._problem.closed.shape
+        size = max(1, BLOCK // nodes)
+        for first in range(0, examples, size):
+            rows = slice(first, min(first + size, examples))
+            yield rows, self._pair(kinds, rows)
+
+    def _pair(self, kinds: list[str], rows: slice) -> list[Pair]:
+        assert self.fold is not None
+        missing = [kind for kind in kinds if (kind, rows.start) not in self._kept]
+        found = {kind: self._kept[kind, rows.start] for kind in kinds if kind not in missing}
+        if missing:
+            x, fold = self._problem.standardised(rows), self.fold[rows]
+            numbers = np.arange(self._problem.settings.members)[:, None]
+            # Member h leaves out the folds h and h + 1.
+            shares = [(numbers == (fold - i) % len(numbers)).astype(np.float64) for i in (0, 1)]
+            examples, nodes = self._problem.closed.shape
+            for kind in missing:
+                members = self.members[kind]
+                found[kind] = np.stack([members.mean(x, share) for share in shares])
+                if 2 * len(self.members) * examples * nodes <= KEPT:
+                    self._kept[kind, rows.start] = found[kind]
+        return [found[kind] for kind in kinds]
+
+
+def _networks(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
+    networks = train(
+        problem.features,
+        problem.labels,
+        problem.hierarchy,
+        problem.settings,
+        seed=problem.seed,
+        rows=problem.rows,
+        learns=problem.learns,
+        preprocessing=problem.preprocessing,
+        scored=problem.scored,
+        on_epoch=on_epoch,
+    )
+    return NetworkMembers(networks, problem.hierarchy)
+
+
+def _neighbours(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
+    assert problem.learns is not None
+    labels = sparse.csr_array(problem.labels)[problem.rows]
+    return NeighbourMembers(problem.standardised(), labels, problem.hierarchy, problem.learns)
+
+
+def _forest(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
+    assert problem.learns is not None
+    labels = sparse.csr_array(problem.labels)[problem.rows]
+    return ForestMembers.grow(
+        problem.standardised(),
+        labels,
+        problem.hierarchy,
+        problem.learns,
+        seed=problem.seed,
+        threads=torch.get_num_threads(),
+    )
+
+
+_FITS: dict[str, Callable[[_Problem, EpochEnd | None], Members]] = {
+    "network": _networks,
+    "neighbours": _neighbours,
+    "forest": _forest,
+}

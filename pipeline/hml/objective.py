@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch.nn import functional
 
+from pipeline.hml import baselines
+from pipeline.hml.baselines import UNCONSTRAINED, Baseline
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.imbalance import Kind, Variant, imbalance_weights, scored_nodes
 from pipeline.hml.losses import Reduction, check_options, constraint_loss
@@ -29,6 +31,10 @@ class Objective:
         focal_floor: see `weighted_loss`.
         focal_power: see `weighted_loss`.
         reduction: over examples and nodes; members are summed.
+        baseline: a method of others (see `baselines` and `resampling`) in the place of `variant`
+            and `mode`, or None. "focal", "asymmetric" and "class_balanced" are made coherent only
+            at prediction time and need `constraint` to be False; "observation_weighted" and
+            "oversampling" are the constraint loss of weighted or resampled examples.
     """
 
     constraint: bool = True
@@ -39,13 +45,36 @@ class Objective:
     focal_floor: float = 0.25
     focal_power: float = 1.0
     reduction: Reduction = "mean"
+    baseline: Baseline | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an option that is out of range."""
+        """Raise ValueError for an option that is out of range, or at odds with the baseline."""
         check_options(self.focal_floor, self.focal_power, self.reduction)
+        if self.baseline is None:
+            return
+        if self.baseline not in get_args(Baseline):
+            raise ValueError(
+                f"baseline must be one of {', '.join(get_args(Baseline))}. Got {self.baseline!r}"
+            )
+        if self.variant is not None or self.mode is not None:
+            raise ValueError(
+                f"variant and mode must be None with baseline {self.baseline!r}. "
+                f"Got {self.variant!r} and {self.mode!r}"
+            )
+        if self.constraint == (self.baseline in UNCONSTRAINED):
+            raise ValueError(
+                f"constraint must be {not self.constraint} with baseline {self.baseline!r}. "
+                f"Got {self.constraint}"
+            )
 
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+# Of logits (member, example, node), closed labels (example, node) and which member learns from
+# which example, (member, example) or None.
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
+# Of logits (member, example, node) and closed labels (example, node): (member, example, node).
+EntryLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+# Of closed labels (example, node): (example,).
+ExampleWeight = Callable[[torch.Tensor], torch.Tensor]
 
 
 def loss_of(
@@ -56,6 +85,8 @@ def loss_of(
     device: torch.device,
 ) -> Loss:
     """The loss of an objective, whose weights come from the examples that are learnt from.
+
+    That of "oversampling" is the constraint loss: which examples are drawn is the training's part.
 
     Args:
         rows: (example, node) boolean CSR of these examples; most specific nodes suffice.
@@ -70,8 +101,19 @@ def loss_of(
     counted = None
     if scored is not None and not scored_nodes(scored, hierarchy).all():
         counted = torch.tensor(scored, device=device)
+    reduction = objective.reduction
+    if objective.baseline == "focal":
+        return entrywise_loss(baselines.focal_loss, counted, reduction)
+    if objective.baseline == "asymmetric":
+        return entrywise_loss(baselines.asymmetric_loss, counted, reduction)
+    if objective.baseline == "class_balanced":
+        support = hierarchy.support(rows)
+        weight = baselines.class_balanced_weights(support, hierarchy, scored=scored)
+        return plain_loss(counted, reduction, torch.from_numpy(weight).float().to(device))
+    if objective.baseline == "observation_weighted":
+        return _observation_weighted(rows, hierarchy, scored, counted, reduction, device)
     if not objective.constraint:
-        return plain_loss(counted, objective.reduction)
+        return plain_loss(counted, reduction)
     positive = negative = None
     if objective.variant is not None:
         weights = imbalance_weights(
@@ -85,7 +127,9 @@ def loss_of(
         )
         positive, negative = (torch.from_numpy(weight).float().to(device) for weight in weights)
 
-    def constrained(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def constrained(
+        logits: torch.Tensor, y: torch.Tensor, learns: torch.Tensor | None
+    ) -> torch.Tensor:
         return constraint_loss(
             logits,
             y,
@@ -93,33 +137,105 @@ def loss_of(
             positive=positive,
             negative=negative,
             known=counted,
+            learns=learns,
             mode=objective.mode,
             focal_floor=objective.focal_floor,
             focal_power=objective.focal_power,
-            reduction=objective.reduction,
+            reduction=reduction,
         )
 
     return constrained
 
 
-def plain_loss(counted: torch.Tensor | None, reduction: Literal["mean", "sum"]) -> Loss:
+def _observation_weighted(
+    rows: sparse.csr_array,
+    hierarchy: Hierarchy,
+    scored: np.ndarray | None,
+    counted: torch.Tensor | None,
+    reduction: Reduction,
+    device: torch.device,
+) -> Loss:
+    """The constraint loss of weighted examples."""
+    rarest, least = baselines.rarest_node_weights(rows, hierarchy, scored=scored)
+    weight = torch.from_numpy(rarest).float().to(device)
+
+    def each(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return baselines.constrained_cross_entropy(logits, y, hierarchy)
+
+    def of_examples(y: torch.Tensor) -> torch.Tensor:
+        return baselines.observation_weights(y, weight, least)
+
+    return entrywise_loss(each, counted, reduction, of_examples)
+
+
+def plain_loss(
+    counted: torch.Tensor | None,
+    reduction: Literal["mean", "sum"],
+    balanced: torch.Tensor | None = None,
+) -> Loss:
     """Binary cross-entropy of the unconstrained logits: the baseline `bce`.
 
     Args:
         counted: (node,) bool, the nodes that enter; None is all.
         reduction: over examples and nodes; members are summed.
+        balanced: (node,) weights of the nodes' entries, which a mean does not divide by; None is 1.
     """
     weight = None if counted is None else counted.float()
     nodes = None if weight is None else float(weight.sum())
+    if balanced is not None:
+        weight = balanced if weight is None else weight * balanced
 
-    def plain(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        total = functional.binary_cross_entropy_with_logits(
-            logits, y.to(logits.dtype).expand_as(logits), weight=weight, reduction="sum"
+    def plain(logits: torch.Tensor, y: torch.Tensor, learns: torch.Tensor | None) -> torch.Tensor:
+        target = y.to(logits.dtype).expand_as(logits)
+        size = max(y.shape[1] if nodes is None else nodes, 1)
+        if learns is None:
+            total = functional.binary_cross_entropy_with_logits(
+                logits, target, weight=weight, reduction="sum"
+            )
+            return total / (len(y) * size) if reduction == "mean" else total
+        each = functional.binary_cross_entropy_with_logits(
+            logits, target, weight=weight, reduction="none"
         )
-        return (
-            total / (len(y) * max(y.shape[1] if nodes is None else nodes, 1))
-            if reduction == "mean"
-            else total
-        )
+        return _over_examples(each.sum(2), learns, float(size), reduction)
 
     return plain
+
+
+def entrywise_loss(
+    each: EntryLoss,
+    counted: torch.Tensor | None,
+    reduction: Literal["mean", "sum"],
+    example_weight: ExampleWeight | None = None,
+) -> Loss:
+    """Any loss that says what an entry costs, over the entries that each member learns from.
+
+    Args:
+        each: of logits and labels, the cost of each entry.
+        counted: (node,) bool, the nodes that enter; None is all.
+        reduction: over examples and nodes; members are summed.
+        example_weight: of labels, a factor for each example, which a mean does not divide by; None
+            is 1.
+    """
+    nodes = None if counted is None else float(counted.sum())
+
+    def loss(logits: torch.Tensor, y: torch.Tensor, learns: torch.Tensor | None) -> torch.Tensor:
+        entries = each(logits, y)
+        rows = entries.sum(2) if counted is None else entries @ counted.to(entries.dtype)
+        if example_weight is not None:
+            rows = rows * example_weight(y)
+        size = max(y.shape[1] if nodes is None else nodes, 1)
+        return _over_examples(rows, learns, float(size), reduction)
+
+    return loss
+
+
+def _over_examples(
+    rows: torch.Tensor, learns: torch.Tensor | None, nodes: float, reduction: Reduction
+) -> torch.Tensor:
+    """The sum over members of the reduction of (member, example) sums over so many nodes."""
+    if learns is None:
+        return rows.sum() / (rows.shape[1] * nodes) if reduction == "mean" else rows.sum()
+    rows = torch.where(learns, rows, 0)
+    if reduction == "mean":
+        rows = rows / (nodes * learns.sum(1, keepdim=True).clamp(min=1))
+    return rows.sum()

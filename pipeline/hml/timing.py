@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from pipeline.hml.batches import Batch
-from pipeline.hml.objective import plain_loss
+from pipeline.hml.objective import Loss, plain_loss
 from pipeline.hml.training import Training
 
 _SECONDS = 0.4  # steps are repeated for that long, and at least `_FEWEST` times
@@ -28,7 +28,8 @@ class StepRatio(NamedTuple):
 def step_ratio(training: Training, *, seconds: float = _SECONDS) -> StepRatio:
     """Time training steps in turn with those of binary cross-entropy without hierarchy or weights.
 
-    Both are steps of the same networks and optimiser; a step assembles its batch.
+    Both are steps of the same networks and optimiser; a step assembles its batch. In a plain one
+    every member learns from every example.
 
     Args:
         training: on the CPU. It goes on from where it is, so nothing should be made of its networks
@@ -43,15 +44,20 @@ def step_ratio(training: Training, *, seconds: float = _SECONDS) -> StepRatio:
     counted = None if training.scored is None else torch.tensor(training.scored)
     losses = (training.loss, plain_loss(counted, training.settings.objective.reduction))
     batches: Iterator[Batch] = itertools.chain.from_iterable(iter(training.batches, None))
+
+    def step(loss: Loss) -> None:
+        batch = next(batches)
+        training.step(batch if loss is training.loss else batch._replace(learns=None), loss)
+
     taken: tuple[list[float], list[float]] = ([], [])
     training.networks.train()
     with training.randomness():
         for loss in losses:  # compiles, allocates
-            training.step(*next(batches), loss)
+            step(loss)
         while len(taken[1]) < _FEWEST or sum(map(sum, taken)) < seconds:
             for loss, into in zip(losses, taken, strict=True):
                 started = _clock()
-                training.step(*next(batches), loss)
+                step(loss)
                 into.append(_clock() - started)
     own, other = (statistics.median(times) for times in taken)
     return StepRatio(own, other, own / other)

@@ -17,6 +17,7 @@ from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.network import Networks
 from pipeline.hml.objective import Loss, Objective, loss_of
 from pipeline.hml.preprocessing import Standardizer
+from pipeline.hml.resampling import minority_clones
 from pipeline.hml.uncertainty import COMPARES_MEMBERS
 
 
@@ -79,6 +80,7 @@ def train(
     *,
     seed: int,
     rows: Int[np.ndarray, " row"] | None = None,
+    learns: Bool[np.ndarray, "member row"] | None = None,
     preprocessing: Standardizer | None = None,
     scored: np.ndarray | None = None,
     on_epoch: EpochEnd | None = None,
@@ -95,6 +97,8 @@ def train(
         settings: see there.
         seed: of initial weights, dropout and the order of the examples.
         rows: (row,) the examples that are learnt from; None is all.
+        learns: (member, row) bool, which member learns from which of these examples (see `folds`);
+            None is all from all.
         preprocessing: what the features go through, batch by batch; None takes them as they are.
         scored: (node,) bool, the nodes that enter the loss; None is all.
         on_epoch: called with the number of finished epochs and the networks (in training mode, on
@@ -116,6 +120,7 @@ def train(
         settings,
         seed=seed,
         rows=rows,
+        learns=learns,
         preprocessing=preprocessing,
         scored=scored,
         device=device,
@@ -148,7 +153,7 @@ class Training:
         scored: as given.
         device: as given.
         networks: on their device.
-        loss: of logits (member, example, node) and closed labels.
+        loss: see `objective.Loss`.
     """
 
     def __init__(
@@ -160,6 +165,7 @@ class Training:
         *,
         seed: int,
         rows: Int[np.ndarray, " row"] | None = None,
+        learns: Bool[np.ndarray, "member row"] | None = None,
         preprocessing: Standardizer | None = None,
         scored: np.ndarray | None = None,
         device: torch.device | str = "cpu",
@@ -175,8 +181,17 @@ class Training:
         learnt.sum_duplicates()
         learnt.eliminate_zeros()  # the kernels take every stored entry for a positive
         through = preprocessing or Standardizer.identity(features.shape[1])
-        data = (features, self._examples, learnt, hierarchy, through)
+        expected = (settings.members, len(self._examples))
+        if learns is not None and learns.shape != expected:
+            raise ValueError(
+                f"learns must have shape (member, row) = {expected}. Got {learns.shape}"
+            )
+        data = (features, self._examples, learnt, hierarchy, through, learns)
         self._batches = HostBatches(*data) if on_host else DeviceBatches(*data, device=self.device)
+        self._drawn_from = np.arange(len(self._examples))
+        if settings.objective.baseline == "oversampling":
+            clones = minority_clones(learnt, hierarchy, scored=scored, seed=seed)
+            self._drawn_from = np.concatenate([self._drawn_from, clones])
         self._order = np.random.default_rng([seed, 1])
         self._dropout_seed = int(self._order.integers(2**63))
         sizes = (features.shape[1], *[settings.hidden] * (settings.layers - 1), len(hierarchy))
@@ -202,29 +217,28 @@ class Training:
     def epoch(self) -> float:
         """A pass over the examples in a new order; returns the sum of the steps' losses."""
         total = torch.zeros((), device=self.device)
-        for x, y in self.batches():
-            total += self.step(x, y)
+        for batch in self.batches():
+            total += self.step(batch)
         return float(total)
 
     def batches(self) -> Iterator[Batch]:
-        """The batches of a pass, in a new order."""
-        order = self._order.permutation(len(self._examples))
+        """The batches of a pass, in a new order.
+
+        With clones of oversampling, a pass is as long as without: as many of them and the examples
+        together, drawn without replacement.
+        """
+        order = self._order.permutation(self._drawn_from)[: len(self._examples)]
         return self._batches.take(order, self.settings.batch_size)
 
-    def step(
-        self,
-        x: Float[torch.Tensor, "example feature"],
-        y: Bool[torch.Tensor, "example node"],
-        loss: Loss | None = None,
-    ) -> Float[torch.Tensor, ""]:
+    def step(self, batch: Batch, loss: Loss | None = None) -> Float[torch.Tensor, ""]:
         """One step on a batch; returns its loss, detached, and waits for nothing.
 
         `loss` stands in for that of the settings' objective.
         """
         half = self.device.type != "cpu"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            logits = self.networks(x)
-        value = (loss or self.loss)(logits.float(), y)
+            logits = self.networks(batch.x)
+        value = (loss or self.loss)(logits.float(), batch.y, batch.learns)
         for parameter in self.networks.parameters():
             parameter.grad = None  # as zero_grad, without its bookkeeping
         value.backward()

@@ -28,7 +28,9 @@ class Comparison:
         ours: the ensemble's name.
         methods: the ensemble, the learnt baselines, `prior`.
         results: a method's figures on the test split.
-        members: how many members a method has.
+        members: how many members of each kind a method has, a row of the page for each kind.
+        descriptions: what a method is, of those whose name does not tell.
+        alone: the baseline that is the ensemble's networks alone, if there is one.
         rules: the decision rules, in the order of the file.
         baselines: the baselines that differences are shown to.
     """
@@ -43,13 +45,24 @@ class Comparison:
             name: metrics["test"] if name == self.ours else others[name]["test"]
             for name in self.methods
         }
-        self.members = {
-            name: (metrics if name == self.ours else others[name]).get("members")
-            for name in self.methods
-        }
+        self.members = self._members()
+        self.descriptions = findings.descriptions(metrics)
+        self.alone = findings.networks_alone(metrics)
         self.rules = list(metrics["test"]["rules"])
         learnt = [name for name in self.methods[1:] if name != "prior"]
         self.baselines = learnt or self.methods[1:]
+
+    def _members(self) -> list[tuple[str, dict[str, int | None]]]:
+        """Baselines are made of networks; the ensemble has as many members of each of its kinds."""
+        others = self.metrics["baselines"]
+        own = {self.ours: self.metrics.get("members")}
+        networks = own | {name: others[name].get("members") for name in self.methods[1:]}
+        kinds = self.metrics.get("kinds", [])
+        if len(kinds) < 2:
+            return [("members", networks)]
+        return [
+            (findings.kind_name(kind), networks if kind == "network" else own) for kind in kinds
+        ]
 
     def intervals(self, method: str) -> dict[str, Any]:
         """A method's own intervals by key."""

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from pipeline.reporting import findings, numbers, style, svg
 from pipeline.reporting.comparison import Comparison
-from pipeline.reporting.style import INK
+from pipeline.reporting.reliability import Curve
+from pipeline.reporting.style import INK, MUTED
 
 
 def differences(compare: Comparison, keys: dict[str, str]) -> str:
@@ -88,6 +89,39 @@ def slices(
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel(axis)
     return picture.text
+
+
+def reliability(curves: dict[str, Curve], keys: dict[str, str], title: str) -> str:
+    """Observed share against predicted probability, by method, with the diagonal."""
+    with svg.picture(width=2.9, height=3.1) as picture:
+        axes = picture.figure.subplots()
+        axes.set_title(title)
+        axes.set_aspect("equal")
+        axes.grid(axis="x", visible=True)
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        for method, curve in curves.items():
+            points = curve.points()
+            for p, observed in points:
+                _dot(axes, keys[method], observed, p, vertical=True)
+            axes.plot(
+                [p for p, _ in points],
+                [observed for _, observed in points],
+                color=style.colour(keys[method]),
+                linewidth=1,
+                alpha=0.45,
+            )
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
+            axis.set_major_formatter(_short)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("predicted probability")
+        axes.set_ylabel("observed share")
+    return picture.text
+
+
+def _short(value: float, _: object) -> str:
+    return f"{value:g}"
 
 
 def _signed(value: float, _: object) -> str:

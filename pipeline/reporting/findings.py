@@ -8,6 +8,11 @@ from pipeline.reporting import numbers
 Verdict = Literal["higher", "lower", "open"]
 _NEAREST = ("mcloss", "bce")  # `mcloss` is the ensemble without its weights
 
+_KINDS = {
+    "network": "networks",
+    "neighbours": "nearest-neighbour members",
+    "forest": "forests",
+}
 _NAMES = {
     "micro_ap": "micro AP",
     "macro_ap": "macro AP",
@@ -33,12 +38,45 @@ def metric_name(key: str) -> str:
     return f"{name} ({', '.join(words)})" if words else name
 
 
+def networks_alone(metrics: dict[str, Any]) -> str | None:
+    """The baseline that is the networks of the ensemble, which has members of other kinds too.
+
+    The first of its family: `evaluate` puts it before the baselines that were trained.
+    """
+    if len(metrics.get("kinds", [])) < 2:
+        return None
+    return next((name for name in metrics["baselines"] if name.startswith("weighted/")), None)
+
+
+def made_of(metrics: dict[str, Any]) -> str | None:
+    """`10 networks, 10 nearest-neighbour members and 10 forests`; None where one kind is all."""
+    kinds = metrics.get("kinds", [])
+    if len(kinds) < 2:
+        return None
+    *first, last = [f"{metrics['members']} {kind_name(kind)}" for kind in kinds]
+    return f"{', '.join(first)} and {last}"
+
+
+def kind_name(kind: str) -> str:
+    """The members of a kind, in words."""
+    return _KINDS.get(kind, f"{kind} members")
+
+
+def descriptions(metrics: dict[str, Any]) -> dict[str, str]:
+    """What the methods are that their names do not tell, where there are members of several kinds.
+
+    Their names are data here as elsewhere: escape them.
+    """
+    alone, made = networks_alone(metrics), made_of(metrics)
+    found = {metrics["method"]: f"{made}, mixed and calibrated out of fold"} if made else {}
+    return found | ({alone: f"the networks of {metrics['method']} alone"} if alone else {})
+
+
 def learnt(metrics: dict[str, Any]) -> list[str]:
     """The baselines that a headline has to answer to, the nearest relative first."""
     others = [name for name in metrics["baselines"] if name != "prior"]
-    return sorted(
-        others, key=lambda name: _NEAREST.index(name) if name in _NEAREST else len(_NEAREST)
-    )
+    nearest = [networks_alone(metrics), *_NEAREST]
+    return sorted(others, key=lambda name: nearest.index(name) if name in nearest else len(nearest))
 
 
 def verdict(difference: dict[str, Any]) -> Verdict:
@@ -54,8 +92,10 @@ def sentences(metrics: dict[str, Any]) -> list[str]:
     test, ci95 = metrics["test"], metrics.get("ci95", {})
     micro = f"{numbers.score(test['micro_ap'])} {numbers.interval(ci95.get('micro_ap'))}".strip()
     macro = f"{numbers.score(test['macro_ap'])} {numbers.interval(ci95.get('macro_ap'))}".strip()
+    made = made_of(metrics)
     first = (
-        f"On the test split the ensemble reaches a micro AP of {micro} and a macro AP of {macro}"
+        f"On the test split the ensemble{f' of {made}' if made else ''} reaches a micro AP of "
+        f"{micro} and a macro AP of {macro}"
     )
     prior = metrics["baselines"].get("prior")
     if prior:
@@ -83,11 +123,12 @@ def _comparison(metrics: dict[str, Any], key: str) -> str:
     for name in learnt(metrics):
         baseline = metrics["baselines"][name]
         difference = baseline.get("difference", {}).get(key)
-        text = name
+        text = "its networks alone" if name == networks_alone(metrics) else name
         if baseline.get("members") != metrics.get("members"):
             count = baseline.get("members")
+            noun = "network" if made_of(metrics) else "member"
             plural = "" if count == 1 else "s"
-            text += f" with {count} member{plural} instead of {metrics.get('members')}"
+            text += f" with {count} {noun}{plural} instead of {metrics.get('members')}"
         if difference is not None:
             size = numbers.signed(difference["mean"])
             text += f" ({size} {numbers.interval(difference['ci95'], sign=True)})"

@@ -8,7 +8,15 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from pipeline.reporting import comparison_figures, findings, numbers, style, svg, tuning_figures
+from pipeline.reporting import (
+    comparison_figures,
+    findings,
+    numbers,
+    reliability,
+    style,
+    svg,
+    tuning_figures,
+)
 from pipeline.reporting.comparison import Comparison, rule_groups
 from pipeline.reporting.sources import Sources
 
@@ -62,6 +70,8 @@ def render(sources: Sources) -> str:
         verdict=findings.verdict,
         findings=findings.sentences(sources.metrics),
         pictures=_pictures(sources, compare, keys),
+        reliability=_reliability(sources, compare),
+        fewest_entries=reliability.FEWEST,
         node_methods=_node_methods(sources.per_node, compare),
         nodes=_node_rows(sources.per_node),
         most_nodes=NODES_LISTED,
@@ -100,6 +110,14 @@ def _pictures(
         ],
         "rarity": _slices(compare, keys, "rarity", "positives in the training data"),
         "depth": _slices(compare, keys, "depth", "depth"),
+        "reliability": [
+            (
+                comparison_figures.reliability(group.curves, keys, f"{group.name} positives"),
+                f"Observed share against predicted probability, {group.name} positives.",
+            )
+            for group in _reliability(sources, compare)
+            if group.name != "all"
+        ],
         "hierarchy": [
             (sources.pictures[name], caption)
             for name, caption in _CAPTIONS.items()
@@ -130,6 +148,13 @@ def _pictures(
         ]
         for section, pictures in drawn.items()
     }
+
+
+def _reliability(sources: Sources, compare: Comparison) -> list[reliability.Group]:
+    """Without the file there is nothing to draw."""
+    if isinstance(sources.reliability, str):
+        return []
+    return reliability.groups(sources.reliability, compare.methods)
 
 
 def _slices(compare: Comparison, keys: dict[str, str], by: str, axis: str) -> list[tuple[str, str]]:

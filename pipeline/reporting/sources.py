@@ -19,6 +19,7 @@ class Sources:
     Attributes:
         metrics: metrics.json.
         per_node: reports/evaluation/nodes.csv, a row per node.
+        reliability: reliability.json beside it, or why it is not here.
         dataset: dataset.json of the prepared data.
         validation: validation.json.
         hierarchy: summary.json of the stage analyze.
@@ -31,6 +32,7 @@ class Sources:
 
     metrics: dict[str, Any]
     per_node: pd.DataFrame
+    reliability: dict[str, Any] | str
     dataset: dict[str, Any]
     validation: dict[str, Any]
     hierarchy: dict[str, Any]
@@ -46,11 +48,13 @@ def read() -> Sources:
 
     Raises:
         ArtifactError: a stage's output is missing, damaged or of another schema. The cost and the
-            manifest are no stage's output, so they may be missing (after `dvc pull`, for one).
+            manifest are no stage's output, so they may be missing (after `dvc pull`, for one), and
+            so may the reliability curves, which an earlier version did not write.
     """
     return Sources(
         metrics=_json(paths.METRICS),
         per_node=_per_node(paths.EVALUATION / "nodes.csv"),
+        reliability=_reliability(paths.EVALUATION / "reliability.json"),
         dataset=_json(paths.PREPARED / "dataset.json"),
         validation=_json(paths.VALIDATION / "validation.json"),
         hierarchy=_json(paths.HIERARCHY / "summary.json"),
@@ -67,6 +71,12 @@ def read() -> Sources:
 
 def _json(path: Path) -> dict[str, Any]:
     return files.read_json(path, schema=SCHEMA)
+
+
+def _reliability(path: Path) -> dict[str, Any] | str:
+    if not path.exists():
+        return f"{path} is not here: run the stage `evaluate` again to have it."
+    return _json(path)
 
 
 def _may_be_missing(path: Path) -> dict[str, Any] | str:

@@ -17,7 +17,8 @@ ACCENT = "#0b66a8"
 # Okabe and Ito's colours, darkened where white paper asks for it: they stay apart for colour-blind
 # readers. The page's style sheet holds the same ones, and lighter ones for dark themes.
 _METHOD_COLOURS = {
-    "weighted": "#0b66a9",
+    "ours": "#0b66a9",
+    "weighted": "#6b54b8",
     "mcloss": "#d55e00",
     "bce": "#008a64",
     "prior": "#7d868e",
@@ -29,7 +30,8 @@ _METHOD_COLOURS = {
 # Methods differ in shape too, not by colour alone: matplotlib's marker, and the same for the key
 # beside the pictures, in a box from -6 to 6.
 _SHAPES = {
-    "weighted": ("o", "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z"),
+    "ours": ("o", "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z"),
+    "weighted": ("H", "M-5.5 0L-2.8-4.8h5.6L5.5 0L2.8 4.8h-5.6z"),
     "mcloss": ("s", "M-4.5-4.5h9v9h-9z"),
     "bce": ("D", "M0-6L6 0L0 6L-6 0z"),
     "prior": ("^", "M0-5L5.5 5h-11z"),

@@ -1,7 +1,6 @@
 """Figures on the test split: the ensemble, its baselines, intervals and paired differences."""
 
 import math
-import operator
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +14,10 @@ from pipeline.config import Config
 from pipeline.errors import ArtifactError
 from pipeline.hml import Ensemble, decisions, load_bundle
 from pipeline.hml.evaluation import Evaluation, evaluate, row_weights
+from pipeline.hml.predictions import Predictions
+from pipeline.hml.reliability import reliability
 from pipeline.hml.slices import RARITY_BINS, rarity_bins
+from pipeline.hml.tuned import tuned_cuts
 from pipeline.stages import learning
 from pipeline.stages.learning import Method, Problem
 
@@ -26,22 +28,20 @@ OVERALL = ("micro_ap", "macro_ap", "brier_skill")
 
 
 def run(config: Config) -> list[Path]:
-    """Write reports/metrics.json and reports/evaluation/nodes.csv."""
+    """Write reports/metrics.json, and nodes.csv and reliability.json in reports/evaluation."""
     problem = learning.read_problem()
     data = problem.data
     test = data.rows("test")
     positives = problem.positives(test)
     tuned = learning.tuned_values()
-    ours, *baselines = cast(list[Method], list(tuned))
-    bundles = {ours: paths.BUNDLE}
-    bundles |= {name: paths.BASELINES / learning.folder_name(name) for name in baselines}
-    ensembles = {name: load_bundle(path) for name, path in bundles.items()}
-    for name, ensemble in ensembles.items():
-        if ensemble.hierarchy.nodes != problem.hierarchy.nodes:
-            raise ArtifactError(
-                f"expected a bundle of the nodes of {paths.PREPARED} in {bundles[name]}, found "
-                "other nodes. Run the stage `train` again."
-            )
+    own, *others = cast(list[Method], list(tuned))
+    ours, baselines = learning.full_name(own, tuned[own]), [str(name) for name in others]
+    bundle = _bundle(paths.BUNDLE, problem)
+    if len(bundle.members) > 1:  # the networks alone stand beside all kinds together
+        ours, baselines = learning.OURS, [ours, *baselines]
+    ensembles = {ours: bundle}
+    for name in baselines:
+        ensembles[name] = _bundle(paths.BASELINES / learning.folder_name(name), problem)
     support = problem.support()
     groups = data.examples["group"].to_numpy()[test]
     weights = row_weights(groups, config.evaluate.bootstrap, seed=config.seed)
@@ -55,14 +55,15 @@ def run(config: Config) -> list[Path]:
         results["prior"] = _prior(ensembles[ours], problem, weights, slices)
         bar.advance(1, note="prior")
 
-    members = {name: ensemble.networks.members for name, ensemble in ensembles.items()}
+    members = {n: ensemble.members["network"].count for n, ensemble in ensembles.items()}
     files.write_json(
         paths.METRICS,
         {
             "schema": SCHEMA,
             "dataset": config.dataset,
             **({"caution": data.info["caution"]} if "caution" in data.info else {}),
-            "method": learning.full_name(ours, tuned[ours]),
+            "method": ours,
+            "kinds": [*bundle.members],
             "members": members[ours],
             "seed": config.seed,
             "profile": config.profile,
@@ -85,8 +86,20 @@ def run(config: Config) -> list[Path]:
             },
         },
     )
-    _write_nodes(problem, positives, support, results)
-    return [paths.METRICS, paths.EVALUATION / "nodes.csv"]
+    with files.whole_folder(paths.EVALUATION) as folder:
+        _write_nodes(problem, positives, support, results, folder / "nodes.csv")
+        _write_reliability(ensembles, problem, slices, folder / "reliability.json")
+    return [paths.METRICS, paths.EVALUATION / "nodes.csv", paths.EVALUATION / "reliability.json"]
+
+
+def _bundle(path: Path, problem: Problem) -> Ensemble:
+    ensemble = load_bundle(path)
+    if ensemble.hierarchy.nodes != problem.hierarchy.nodes:
+        raise ArtifactError(
+            f"expected a bundle of the nodes of {paths.PREPARED} in {path}, found other nodes. "
+            "Run the stage `train` again."
+        )
+    return ensemble
 
 
 def measure(
@@ -126,21 +139,58 @@ def _prior(
 ) -> Evaluation:
     """No learning: each node's share in the training data, for every example alike."""
     test, share = problem.data.rows("test"), ensemble.share
-    # All examples have the same scores, so that two of them tie as all do.
-    alike = np.tile(share, (min(2, len(test)), 1))
-    cuts = {
-        "half": decisions.half_cuts(len(share)),
-        "prior_matched": decisions.prior_matched_cuts(alike, share),
-    }
 
     def predict(rows: slice) -> np.ndarray:
         return np.broadcast_to(share, (rows.stop - rows.start, len(share)))
 
-    # No closing upward here: shares of closed labels are coherent, and so is each of these cuts.
-    decide = {rule: partial(operator.le, cuts[rule]) for rule in ensemble.cuts}
+    # All examples have the same scores, so that two of them tie as all do.
+    alike = np.tile(share, (min(2, len(test)), 1))
+    cuts = {
+        "half": lambda: decisions.half_cuts(len(share)),
+        "prior_matched": lambda: decisions.prior_matched_cuts(alike, share),
+        "tuned": lambda: tuned_cuts(
+            Predictions(problem.labels[problem.data.rows("train", "valid")], predict)
+        ),
+    }
+    decided = {
+        rule: decisions.decide(share[None], cuts[rule](), problem.hierarchy)
+        for rule in ensemble.cuts
+    }
+    decide = {rule: partial(_always, row) for rule, row in decided.items()}
     return evaluate(
         problem.labels[test], predict, decide, share, weights, slices, scored=problem.scored
     )
+
+
+def _always(decision: np.ndarray, p: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(decision, p.shape)
+
+
+def _write_reliability(
+    ensembles: dict[str, Ensemble], problem: Problem, slices: dict[str, np.ndarray], path: Path
+) -> None:
+    """Reliability curves of each method by rarity bin: schema, methods, name -> bin -> columns."""
+    test = problem.data.rows("test")
+    bins = {name.removeprefix("rarity="): m for name, m in slices.items() if "rarity=" in name}
+    methods: dict[str, Any] = {}
+    for method, ensemble in ensembles.items():
+        features = problem.data.features
+        predictions = Predictions(
+            problem.labels[test],
+            lambda rows, e=ensemble, f=features: e.predict_proba(f[test[rows]]),
+            problem.scored,
+        )
+        found = reliability(predictions, {"all": np.ones(problem.scored.sum(), bool)} | bins)
+        methods[method] = {
+            group: {
+                "entries": found.count[i].tolist(),
+                "mean_p": [_number(v) for v in found.mean_p[i]],
+                "observed": [_number(v) for v in found.observed[i]],
+                "error": _number(found.error[i]),
+            }
+            for i, group in enumerate(found.groups)
+        }
+    files.write_json(path, {"schema": SCHEMA, "methods": methods})
 
 
 def figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -187,6 +237,8 @@ def _intervals(result: Evaluation) -> dict[str, list[float]]:
 def _differences(ours: Evaluation, other: Evaluation) -> dict[str, dict[str, Any]]:
     differences: dict[str, dict[str, Any]] = {}
     for name in ours.figures:
+        if name not in other.figures:
+            continue  # a rule that needs scores of examples that a member did not learn from
         gap, (low, high) = ours.difference(other, name)
         if not math.isnan(low):
             differences[name] = {"mean": _round(gap), "ci95": [_round(low), _round(high)]}
@@ -194,7 +246,11 @@ def _differences(ours: Evaluation, other: Evaluation) -> dict[str, dict[str, Any
 
 
 def _write_nodes(
-    problem: Problem, positives: np.ndarray, support: np.ndarray, results: dict[str, Evaluation]
+    problem: Problem,
+    positives: np.ndarray,
+    support: np.ndarray,
+    results: dict[str, Evaluation],
+    path: Path,
 ) -> None:
     nodes = problem.data.nodes.loc[problem.scored].reset_index(drop=True)
     table = nodes.assign(support=support[problem.scored], test_positives=positives)
@@ -202,8 +258,7 @@ def _write_nodes(
         table[f"ap_{name}"] = result.node_ap
         for rule, recall in result.node_recall.items():
             table[f"recall_{rule}_{name}"] = recall
-    with files.whole_folder(paths.EVALUATION) as folder:
-        pd.DataFrame(table).to_csv(folder / "nodes.csv", index=False, float_format="%.6g")
+    pd.DataFrame(table).to_csv(path, index=False, float_format="%.6g")
 
 
 def _number(value: float) -> float | None:

@@ -1,19 +1,20 @@
 """What tune, train and evaluate share: the problem as the core wants it, and who competes."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from scipy import sparse
 
 from pipeline.artifacts import files, paths, prepared
-from pipeline.config.sections import Train, Variant
+from pipeline.config.sections import Baseline, Train, Variant
 from pipeline.errors import ArtifactError, DatasetError
-from pipeline.hml import Hierarchy, Objective, Settings
+from pipeline.hml import Hierarchy, Objective, Settings, baselines
 
 # The product's own method and the baselines that are trained.
-Method = Literal["weighted", "bce", "mcloss", "mcloss_1", "weighted/paper", "weighted/released"]
+Method = Literal["weighted"] | Baseline
 TUNING_SCHEMA = 1
+OURS = "ours"  # the product's method where it has members of several kinds
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def settings(method: Method, train: Train, tuned: dict[str, Any] | None = None) 
         train: the section of params.yaml.
         tuned: `learning_rate`, `epochs` and, for "weighted", `weighting`.
     """
-    values = train.model_dump(exclude={"baselines", "held_out_cuts"})
+    values = train.model_dump(exclude={"baselines", "beta", "cross_fit", "kinds"})
     if tuned:
         values |= {"learning_rate": tuned["learning_rate"], "epochs": tuned["epochs"]}
     weighting = values.pop("weighting") | ((tuned or {}).get("weighting") or {})
@@ -97,7 +98,11 @@ def settings(method: Method, train: Train, tuned: dict[str, Any] | None = None) 
     family, _, own_variant = method.partition("/")
     if method == "mcloss_1":
         values["members"] = 1
-    if family != "weighted":
+    if method in get_args(baselines.Baseline):
+        baseline = cast(baselines.Baseline, method)
+        constraint = baseline not in baselines.UNCONSTRAINED
+        objective = Objective(constraint=constraint, baseline=baseline, reduction=reduction)
+    elif family != "weighted":
         objective = Objective(constraint=method != "bce", reduction=reduction)
     else:
         variant, mode = weighting.pop("variant"), weighting.pop("uncertainty")
@@ -119,11 +124,11 @@ def tuned_values() -> dict[str, dict[str, Any]]:
     return files.read_json(paths.TUNING / "best.json", schema=TUNING_SCHEMA)["methods"]
 
 
-def folder_name(method: Method) -> str:
+def folder_name(method: str) -> str:
     """The folder of a baseline's bundle: its name has a slash where a path must not."""
     return method.replace("/", "-")
 
 
 def full_name(method: Method, tuned: dict[str, Any]) -> str:
-    """`weighted/paper` for the method that has variants, else the name itself."""
+    """`weighted/paper` for the networks of the method that has variants, else the name itself."""
     return f"weighted/{tuned['weighting']['variant']}" if method == "weighted" else method

@@ -44,9 +44,11 @@ def storage(config: Config, problem: Problem, code: Path) -> JournalStorage:
         code: the file that defines a trial, beside the core and this one.
     """
     core = Path(pipeline.hml.__file__).parent
-    sources = [*sorted(core.glob("*.py")), code, Path(__file__), Path(learning.__file__)]
+    sources = [*sorted(core.rglob("*.py")), code, Path(__file__), Path(learning.__file__)]
     params = config.model_dump(include={"seed", "train", "tune"})
-    del params["tune"]["trials"], params["train"]["baselines"], params["train"]["held_out_cuts"]
+    del params["tune"]["trials"]
+    for name in ("baselines", "beta", "cross_fit", "kinds"):
+        del params["train"][name]
     identity = {
         "data": problem.data.info["sha256"],
         "params": params,

@@ -1,24 +1,25 @@
 """Train the ensemble and its baselines on train+valid, with the same members and the tuned values.
 
-Each method trains twice: on train alone, whose validation scores place the cuts, then on
-train+valid. Without `held_out_cuts` it trains once and decides at 0.5 alone.
+Each example is left out by two members of each kind, whose scores place the cuts and combine the
+kinds. Without `cross_fit` all members learn from everything, and decide at 0.5 alone.
 """
 
 import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline import progress
 from pipeline.artifacts import cost, files, paths
 from pipeline.config import Config
-from pipeline.hml import Ensemble, Settings, fit_ensemble, save_bundle
+from pipeline.errors import DatasetError
+from pipeline.hml import Ensemble, Settings, save_bundle
+from pipeline.hml.fitting import Fitted, fit_members
+from pipeline.hml.folds import FEWEST
 from pipeline.hml.network import Networks
-from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.timing import step_ratio
-from pipeline.hml.training import Training
 from pipeline.stages import learning
 from pipeline.stages.learning import Method, Problem
 
@@ -32,80 +33,102 @@ def run(config: Config) -> list[Path]:
     with files.whole_folder(paths.BUNDLE) as bundle, files.whole_folder(paths.BASELINES) as others:
         for method in methods:
             settings = learning.settings(method, config.train, tuned[method])
-            started = time.perf_counter()
-            ensemble, epoch_seconds = fit(method, settings, problem, config)
             name = learning.full_name(method, tuned[method])
-            cost.record_method(
-                "train",
-                name,
-                seconds=round(time.perf_counter() - started, 2),
-                seconds_per_epoch=round(epoch_seconds, 4),
-                epochs=settings.epochs,
-            )
-            made = {"method": name, "seed": config.seed, "tuned": tuned[method]}
+            fitted, seconds = fit(method, settings, problem, config)
+            networks = {"epochs": settings.epochs, "seconds_per_epoch": seconds.epoch}
+            made: dict[str, Any] = {"seed": config.seed, "tuned": tuned[method]}
             made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
+            where = bundle if method == "weighted" else others / learning.folder_name(method)
+            if len(fitted.members) > 1:
+                # The networks alone are a baseline that costs nothing: what do the kinds bring?
+                alone = fitted.ensemble(["network"], beta=config.train.beta)
+                card = _card(name, alone, problem, settings)
+                folder = others / learning.folder_name(name)
+                save_bundle(folder, alone, config={"method": name} | made, card=card)
+                cost.record_method("train", name, seconds=seconds.networks, **networks)
+                name = learning.OURS
+            ensemble = fitted.ensemble(beta=config.train.beta)
+            cost.record_method("train", name, seconds=seconds.total(), **networks)
             card = _card(name, ensemble, problem, settings)
-            folder = bundle if method == "weighted" else others / learning.folder_name(method)
-            save_bundle(folder, ensemble, config=made, card=card)
-            preprocessing = ensemble.preprocessing
-            del ensemble  # two of a hundred thousand nodes need not fit into memory
+            save_bundle(where, ensemble, config={"method": name} | made, card=card)
             if method != "bce":
-                ratio = _step_ratio(settings, preprocessing, problem, config)
+                training = fitted.training()
+                del ensemble, fitted  # two of a hundred thousand nodes need not fit into memory
+                ratio = round(step_ratio(training).ratio, 3)
                 cost.add_to_method("train", name, step_ratio_to_plain_bce=ratio)
     return [paths.BUNDLE, paths.BASELINES]
 
 
+class Seconds:
+    """What a fit takes, from its start."""
+
+    def __init__(self) -> None:
+        self._marks = [time.perf_counter()]
+
+    def mark(self) -> None:
+        """An epoch has ended."""
+        self._marks.append(time.perf_counter())
+
+    @property
+    def networks(self) -> float:
+        """Until the last epoch."""
+        return round(self._marks[-1] - self._marks[0], 2)
+
+    @property
+    def epoch(self) -> float:
+        """The median of an epoch."""
+        return round(float(statistics.median(np.diff(self._marks))), 4)
+
+    def total(self) -> float:
+        """Until now."""
+        return round(time.perf_counter() - self._marks[0], 2)
+
+
 def fit(
     method: Method, settings: Settings, problem: Problem, config: Config
-) -> tuple[Ensemble, float]:
-    """Fit one method; also return the median seconds of an epoch on train+valid."""
+) -> tuple[Fitted, Seconds]:
+    """Fit the members of one method: of all kinds for the product's own, networks for baselines."""
     data = problem.data
     rows = data.rows("train", "valid")
-    twice = config.train.held_out_cuts
-    held_out = data.examples["split"].to_numpy()[rows] == "valid" if twice else None
-    epochs = (1 + twice) * settings.epochs
-    marks: list[float] = []
-    with progress.bar(f"training {method}", total=epochs, unit="epoch") as bar:
+    groups = data.examples["group"].to_numpy()[rows]
+    # One member, as published, has nobody to leave its examples to.
+    cross_fit = config.train.cross_fit and settings.members >= FEWEST
+    if cross_fit and (found := len(np.unique(groups))) < settings.members:
+        raise DatasetError(
+            f"expected at least as many groups of examples in train+valid as train.members, "
+            f"{settings.members}, found {found}: each member leaves out groups of its own. Lower "
+            "train.members, or set train.cross_fit to false"
+        )
+    seconds = Seconds()
+    with progress.bar(f"training {method}", total=settings.epochs, unit="epoch") as bar:
 
-        def part(name: str) -> Callable[[int, Networks], None]:
-            marks[:] = [time.perf_counter()]
+        def after_epoch(epoch: int, networks: Networks) -> None:
+            seconds.mark()
+            bar.advance(1)
 
-            def after_epoch(epoch: int, networks: Networks) -> None:
-                marks.append(time.perf_counter())
-                bar.advance(1, note=f"for the {name}" if name == "cuts" else "on train+valid")
-
-            return after_epoch
-
-        ensemble = fit_ensemble(
+        fitted = fit_members(
             data.features,
             data.labels,
             problem.hierarchy,
             settings,
-            held_out=held_out,
+            kinds=config.train.kinds if method == "weighted" else ["network"],
+            cross_fit=cross_fit,
+            groups=groups,
             seed=config.seed,
             rows=rows,
             scored=problem.scored,
-            on_epoch=part,
+            on_epoch=after_epoch,
         )
-    return ensemble, statistics.median(np.diff(marks))
+    return fitted, seconds
 
 
-def _step_ratio(
-    settings: Settings, preprocessing: Standardizer, problem: Problem, config: Config
-) -> float:
-    """A training step over one that knows no hierarchy and no weights, measured side by side."""
-    data = problem.data
-    training = Training(
-        data.features,
-        data.labels,
-        problem.hierarchy,
-        settings,
-        seed=config.seed,
-        rows=data.rows("train", "valid"),
-        preprocessing=preprocessing,
-        scored=problem.scored,
-    )
-    return round(step_ratio(training).ratio, 3)
+_BRING = "The bundle holds the {} of the training examples."
+_KINDS = {
+    "neighbours": "- As many members that average the labels of an example's nearest training "
+    f"examples. {_BRING.format('features and labels')}",
+    "forest": "- As many forests that average the labels of the training examples in the same "
+    f"leaves. {_BRING.format('labels')}",
+}
 
 
 def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -> str:
@@ -116,11 +139,12 @@ def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -
         "",
         *([f"**{info['caution']}**", ""] if "caution" in info else []),
         f"- {settings.members} networks of {settings.layers} layers, hidden {settings.hidden}.",
+        *(_KINDS[kind] for kind in ensemble.members if kind in _KINDS),
         f"- Nodes: {len(ensemble.hierarchy)}, of which {int(problem.scored.sum())} are scored.",
         f"- Trained on {counts['train'] + counts['valid']} examples (train+valid). "
         + (
-            f"The cuts of the decision rules come from the {counts['valid']} validation examples, "
-            "scored by an ensemble that did not learn from them."
+            "The cuts of the decision rules come from scores of these examples by the two members "
+            "that did not learn from them."
             if "prior_matched" in ensemble.cuts
             else "Decisions are made at 0.5."
         ),

@@ -21,6 +21,7 @@ from pipeline.config.sections import Interval, Search
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.hml import Ensemble, train
 from pipeline.hml.evaluation import Objective, average_precision
+from pipeline.hml.members import NetworkMembers
 from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import TrainingError
@@ -80,7 +81,8 @@ class _TrialData:
 
     def score(self, networks: Networks) -> float:
         hierarchy, scored = self.problem.hierarchy, self.problem.scored
-        ensemble = Ensemble(hierarchy, self.preprocessing, networks, np.zeros(len(hierarchy)), {})
+        members = {"network": NetworkMembers(networks, hierarchy)}
+        ensemble = Ensemble(hierarchy, self.preprocessing, members, np.zeros(len(hierarchy)), {})
         return average_precision(
             self.valid_labels,
             lambda rows: ensemble.predict_proba(self.valid_features[rows]),

@@ -39,8 +39,9 @@ def test_batches_hold_standardised_features_and_closed_labels_in_the_order_asked
     batches = kind(features, rows, sparse.csr_array(labels), case.hierarchy, scaling)
     positions = rng.permutation(examples)
     found = list(batches.take(positions, size))
-    assert [len(x) for x, _ in found[:-1]] == [size] * (len(found) - 1)
-    x, y = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
+    assert [len(batch.x) for batch in found[:-1]] == [size] * (len(found) - 1)
+    x = torch.cat([batch.x for batch in found]).numpy()
+    y = torch.cat([batch.y for batch in found]).numpy()
     assert np.array_equal(x, scaling.transform(features)[rows[positions]])
     assert y.dtype == bool
     assert np.array_equal(y, case.hierarchy.close(labels)[positions])

@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 
 from pipeline.errors import ArtifactError
 from pipeline.hml import Ensemble, Settings, fit_ensemble, load_bundle, save_bundle
+from pipeline.hml.members import KINDS, NetworkMembers
 
 from .toy import HIERARCHY, problem
 
@@ -46,9 +47,8 @@ def bundle(original: Path, tmp_path: Path) -> Path:
 
 
 def fitted(seed: int, layers: int = 3) -> Ensemble:
-    settings = Settings(members=2, hidden=8, layers=layers, epochs=2, batch_size=16)
-    held_out = np.arange(len(X)) % 4 == 0
-    return fit_ensemble(X, LABELS, HIERARCHY, settings, held_out=held_out, seed=seed)
+    settings = Settings(members=4, hidden=8, layers=layers, epochs=2, batch_size=16)
+    return fit_ensemble(X, LABELS, HIERARCHY, settings, kinds=[*KINDS], seed=seed)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -70,8 +70,11 @@ def put_arrays(folder: Path, blob: bytes) -> None:
 def assert_same(ours: Ensemble, theirs: Ensemble) -> None:
     p = theirs.predict_proba(FRESH)
     assert ours.predict_proba(FRESH).tobytes() == p.tobytes()
-    assert ours.member_probability(FRESH).tobytes() == theirs.member_probability(FRESH).tobytes()
-    assert set(ours.cuts) == set(theirs.cuts) == {"half", "prior_matched"}
+    assert [*ours.members] == [*theirs.members] == [*KINDS]
+    each = theirs.member_probability(FRESH)
+    for kind, members in ours.member_probability(FRESH).items():
+        assert members.tobytes() == each[kind].tobytes()
+    assert set(ours.cuts) == set(theirs.cuts) == {"half", "prior_matched", "tuned"}
     for rule in theirs.cuts:
         assert np.array_equal(ours.decide(p, rule), theirs.decide(p, rule))
     assert ours.share.tobytes() == theirs.share.tobytes()
@@ -86,7 +89,9 @@ def test_what_is_loaded_predicts_and_decides_the_same_bit_by_bit(
     assert loaded.hierarchy.nodes == HIERARCHY.nodes
     assert np.array_equal(loaded.hierarchy.edge_index, HIERARCHY.edge_index)
     assert loaded.cuts["prior_matched"].tobytes() == ensemble.cuts["prior_matched"].tobytes()
-    assert not loaded.networks.training
+    networks = loaded.members["network"]
+    assert isinstance(networks, NetworkMembers)
+    assert not networks.networks.training
 
 
 def test_a_node_that_is_never_predicted_stays_so(original: Path):
@@ -114,11 +119,12 @@ def test_an_older_bundle_is_replaced(bundle: Path):
 
 def test_config_and_card_can_be_read_without_us(original: Path):
     description = json.loads((original / "bundle.json").read_text(encoding="utf-8"))
-    assert description["schema"] == 1
+    assert description["schema"] == 2
     assert description["config"] == {"note": "Größe"}
-    assert description["members"] == 2
-    assert description["sizes"] == [6, 8, 8, len(HIERARCHY)]
-    assert description["rules"] == ["half", "prior_matched"]
+    assert [*description["kinds"]] == [*KINDS]
+    network = {"members": 4, "sizes": [6, 8, 8, len(HIERARCHY)], "dropout": 0.5}
+    assert description["kinds"]["network"] == network
+    assert description["rules"] == ["half", "prior_matched", "tuned"]
     assert (original / "README.md").read_text(encoding="utf-8") == "# Card ä\n"
 
 
@@ -178,10 +184,10 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path):
         load_bundle(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("schema", [0, 2, "1", None])
+@pytest.mark.parametrize("schema", [0, 1, 3, "2", None])
 def test_another_schema_is_refused(schema: Any, bundle: Path):
     describe(bundle, schema=schema)
-    with pytest.raises(ArtifactError, match=f"bundle of schema 1 .* found {schema!r}"):
+    with pytest.raises(ArtifactError, match=f"bundle of schema 2 .* found {schema!r}"):
         load_bundle(bundle)
 
 
@@ -192,9 +198,7 @@ def test_a_description_that_is_none_is_refused(text: str, bundle: Path):
         load_bundle(bundle)
 
 
-@pytest.mark.parametrize(
-    "key", ["sha256", "members", "sizes", "dropout", "rules", "nodes", "edges"]
-)
+@pytest.mark.parametrize("key", ["sha256", "kinds", "combined", "rules", "nodes", "edges"])
 def test_a_description_that_lacks_a_key_is_refused(key: str, bundle: Path):
     description = json.loads((bundle / "bundle.json").read_text())
     del description[key]
@@ -232,10 +236,19 @@ def test_arrays_that_are_no_safetensors_are_refused_under_a_matching_hash(
         load_bundle(bundle)
 
 
+LAYERS = [f"network/{what}/{layer}" for what in ("weight", "bias") for layer in range(3)]
+TREES = ["root", "member", "feature", "threshold", "left", "right", "start", "row"]
+AVERAGES = ["learns", "labels/indptr", "labels/indices"]
+NETWORK = {"members": 4, "sizes": [6, 8, 8, len(HIERARCHY)], "dropout": 0.5}
 ARRAYS = [
-    "weight/0", "weight/1", "weight/2", "bias/0", "bias/1", "bias/2",
-    "cut/half", "cut/prior_matched", "preprocessing/mean", "preprocessing/scale", "share",
-]  # fmt: skip
+    *LAYERS,
+    *(f"{kind}/{name}" for kind in ("neighbours", "forest") for name in AVERAGES),
+    "neighbours/features",
+    *(f"forest/trees/{name}" for name in TREES),
+    *(f"combination/{name}" for name in ("weight", "slope", "bias")),
+    *(f"cut/{rule}" for rule in ("half", "prior_matched", "tuned")),
+    *("preprocessing/mean", "preprocessing/scale", "share"),
+]
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -244,7 +257,7 @@ def test_an_array_that_lacks_is_refused_by_name(name: str, bundle: Path):
     assert sorted(arrays) == sorted(ARRAYS)
     del arrays[name]
     put_arrays(bundle, save(arrays))
-    with pytest.raises(ArtifactError, match=name):
+    with pytest.raises(ArtifactError, match=name.split("/", 1)[-1]):
         load_bundle(bundle)
 
 
@@ -264,15 +277,36 @@ def test_an_array_of_another_shape_is_refused(name: str, bundle: Path):
         {"nodes": [*HIERARCHY.nodes, "another"]},
         {"edges": [["t", "d"], ["d", "l"], ["l", "t"]]},
         {"edges": [["t"]]},
-        {"members": 3},
-        {"members": -1},
-        {"members": "two"},
-        {"sizes": []},
-        {"sizes": [6]},
-        {"sizes": [6, 8, len(HIERARCHY)]},
-        {"sizes": 6},
-        {"rules": ["tuned"]},
-        {"dropout": "much"},
+        *(
+            {"kinds": {"network": NETWORK | change}}
+            for change in (
+                {"members": 3},
+                {"members": -1},
+                {"members": "two"},
+                {"sizes": []},
+                {"sizes": [6]},
+                {"sizes": [6, 8, len(HIERARCHY)]},
+                {"sizes": 6},
+                {"dropout": "much"},
+            )
+        ),
+        {"kinds": {}},
+        {"kinds": ["network"]},
+        {"kinds": {"network": None}},
+        {"kinds": {"oracle": {}}},
+        {
+            "kinds": {
+                "network": NETWORK,
+                "neighbours": {"neighbours": float("inf")},
+                "forest": {"features": 6},
+            }
+        },
+        {"kinds": {"network": NETWORK}},
+        {"kinds": {"network": NETWORK, "neighbours": {"neighbours": 0}, "forest": {"features": 6}}},
+        {"kinds": {"network": NETWORK, "neighbours": {"neighbours": 4}, "forest": {"features": 2}}},
+        {"kinds": {"network": NETWORK, "neighbours": {"neighbours": 4}, "forest": {"features": 7}}},
+        {"combined": False},
+        {"rules": ["guessed"]},
         {"sha256": {}},
     ],
     ids=str,

@@ -1,5 +1,6 @@
 """RareNodeClassifier: scikit-learn's conventions, and predictions that respect the hierarchy."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,24 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from pipeline.hml import Hierarchy, RareNodeClassifier, metrics
+from pipeline.hml.members import KINDS, ForestMembers
 from pipeline.hml.training import TrainingError
 
 HIERARCHY = Hierarchy.from_edges(
     [("l", "t"), ("r", "t"), ("d", "l"), ("d", "r")], nodes=["alone", "never"]
 )
-QUICK = {"members": 2, "hidden": 16, "epochs": 3, "batch_size": 32}
+QUICK = {"members": 4, "hidden": 16, "epochs": 3, "batch_size": 32}
+ALL = ("network", "neighbours", "forest")
+ALONE = {"kinds": ("network",), "cross_fit": False, "rule": "half"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_trees() -> Iterator[None]:
+    """Trees are what takes time, and twenty show what 300 would."""
+    grow = ForestMembers.grow
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ForestMembers, "grow", lambda *a, **k: grow(*a, **k | {"trees": 20}))
+        yield
 
 
 def data(examples: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -37,24 +50,50 @@ def fitted() -> RareNodeClassifier:
     return RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y)
 
 
-def test_it_learns_what_can_be_learnt():
+@pytest.mark.parametrize("kinds", [("network",), ALL], ids=len)
+def test_it_learns_what_can_be_learnt(kinds: tuple[str, ...]):
     classifier = RareNodeClassifier(
-        HIERARCHY, members=2, hidden=32, epochs=40, batch_size=32, learning_rate=1e-2
+        HIERARCHY, kinds=kinds, members=4, hidden=32, epochs=40, batch_size=32, learning_rate=1e-2
     ).fit(*data(400, seed=1))
     x, y = data(400, seed=2)
     assert metrics.macro_average_precision(y, classifier.predict_proba(x)) > 0.93  # chance: 0.23
     assert metrics.rule_scores(y, classifier.predict(x))["micro_f1"] > 0.7
 
 
-def test_probabilities_are_coherent_and_lie_between_zero_and_one(fitted: RareNodeClassifier):
-    p = fitted.predict_proba(X)
+def test_the_default_has_members_of_all_kinds(fitted: RareNodeClassifier):
+    assert RareNodeClassifier().kinds == tuple(KINDS) == ALL
+    assert tuple(fitted.ensemble_.members) == ALL
+    assert fitted.ensemble_.combination is not None
+
+
+def test_the_order_in_which_kinds_are_named_does_not_matter(fitted: RareNodeClassifier):
+    other = RareNodeClassifier(HIERARCHY, **QUICK, kinds=list(ALL[::-1])).fit(X, Y)
+    np.testing.assert_allclose(
+        other.predict_proba(X), fitted.predict_proba(X), rtol=0.01, atol=1e-4
+    )
+
+
+def test_what_belongs_together_is_left_out_together():
+    # Twins with labels that nothing but their twin tells: who learns from one knows the other.
+    x, y = np.vstack([X, X]), np.tile(np.random.default_rng(0).permutation(Y), (2, 1))
+    model = RareNodeClassifier(HIERARCHY, **QUICK, kinds=("neighbours",))
+    apart = clone(model).fit(x, y).ensemble_
+    together = clone(model).fit(x, y, groups=np.tile(np.arange(len(X)), 2)).ensemble_
+    known = y.sum(0) > 0
+    assert (apart.cuts["tuned"] > together.cuts["tuned"])[known].all()
+
+
+@pytest.mark.parametrize("kinds", [("network",), ("forest",), ALL], ids="-".join)
+def test_probabilities_are_coherent_and_lie_between_zero_and_one(kinds: tuple[str, ...]):
+    p = RareNodeClassifier(HIERARCHY, **QUICK | {"kinds": kinds}).fit(X, Y).predict_proba(X)
+    assert p.dtype == np.float32
     assert p.shape == Y.shape
     assert ((p >= 0) & (p <= 1)).all()
     child, parent = HIERARCHY.edge_index
     assert (p[:, parent] >= p[:, child]).all()
 
 
-@pytest.mark.parametrize("rule", ["half", "prior_matched"])
+@pytest.mark.parametrize("rule", ["half", "prior_matched", "tuned"])
 def test_decisions_are_zeros_and_ones_and_closed_upward(rule: str):
     decided = RareNodeClassifier(HIERARCHY, rule=rule, **QUICK).fit(X, Y).predict(X)
     assert decided.shape == Y.shape
@@ -62,8 +101,11 @@ def test_decisions_are_zeros_and_ones_and_closed_upward(rule: str):
     assert np.array_equal(HIERARCHY.close(decided), decided)
 
 
-def test_a_node_without_training_positives_is_never_predicted(fitted: RareNodeClassifier):
+@pytest.mark.parametrize("rule", ["prior_matched", "tuned"])
+def test_a_node_without_training_positives_is_never_predicted(rule: str):
+    fitted = RareNodeClassifier(HIERARCHY, rule=rule, **QUICK).fit(X, Y)
     assert not fitted.predict(X)[:, HIERARCHY.index["never"]].any()
+    assert fitted.predict(X).any()
 
 
 def test_half_decides_at_one_half(fitted: RareNodeClassifier):
@@ -77,30 +119,43 @@ def test_without_a_hierarchy_columns_stay_where_they_are():
     # Twelve columns: "10" sorts before "2".
     x = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
     classifier = RareNodeClassifier(
-        members=1, hidden=32, epochs=40, batch_size=32, learning_rate=1e-2
+        members=4, hidden=32, epochs=40, batch_size=32, learning_rate=1e-2
     ).fit(x, x > 0.5)
     assert metrics.macro_average_precision(x > 0.5, classifier.predict_proba(x)) > 0.9
     assert classifier.hierarchy_.edge_index.shape == (2, 0)
 
 
-def test_the_same_seed_gives_the_same_model_and_another_seed_another(fitted):
-    again = RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y)
-    assert np.array_equal(again.predict_proba(X), fitted.predict_proba(X))
-    other = RareNodeClassifier(HIERARCHY, **QUICK, random_state=1).fit(X, Y)
-    assert not np.array_equal(other.predict_proba(X), fitted.predict_proba(X))
+@pytest.mark.parametrize("kinds", [("network",), ("forest",), ALL], ids="-".join)
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(kinds: tuple[str, ...]):
+    one, again, other = (
+        RareNodeClassifier(HIERARCHY, **QUICK | {"kinds": kinds}, random_state=seed).fit(X, Y)
+        for seed in (0, 0, 1)
+    )
+    assert np.array_equal(again.predict_proba(X), one.predict_proba(X))
+    assert np.array_equal(again.predict(X), one.predict(X))
+    assert not np.array_equal(other.predict_proba(X), one.predict_proba(X))
+
+
+def test_without_folds_there_is_one_training_and_no_cuts(fitted: RareNodeClassifier):
+    plain = RareNodeClassifier(HIERARCHY, **QUICK | ALONE | {"members": 2}).fit(X, Y)
+    assert set(plain.ensemble_.cuts) == {"half"}
+    assert set(fitted.ensemble_.cuts) == {"half", "prior_matched", "tuned"}
 
 
 def test_fitting_leaves_global_random_generators_and_data_alone():
     x, y = X.copy(), Y.copy()
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()
-    RareNodeClassifier(HIERARCHY, **QUICK).fit(x, y)
+    RareNodeClassifier(HIERARCHY, **QUICK | {"kinds": ALL}).fit(x, y)
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert np.array_equal(np.random.get_state()[1], numpy_state[1])
     assert np.array_equal(x, X)
     assert np.array_equal(y, Y)
 
 
-def test_labels_may_be_sparse_boolean_or_most_specific_only(fitted: RareNodeClassifier):
+@pytest.mark.parametrize("kind", ALL)
+def test_labels_may_be_sparse_boolean_or_most_specific_only(kind: str):
+    options = QUICK | {"kinds": (kind,)}
+    expected = RareNodeClassifier(HIERARCHY, **options).fit(X, Y)
     specific = Y.copy()
     for child, parent in HIERARCHY.edge_index.T:
         specific[Y[:, child] == 1, parent] = 0
@@ -117,8 +172,8 @@ def test_labels_may_be_sparse_boolean_or_most_specific_only(fitted: RareNodeClas
         Y * 1.0,
     )
     for form in forms:
-        again = RareNodeClassifier(HIERARCHY, **QUICK).fit(X, form)
-        assert np.array_equal(again.predict_proba(X), fitted.predict_proba(X))
+        again = RareNodeClassifier(HIERARCHY, **options).fit(X, form)
+        assert np.array_equal(again.predict_proba(X), expected.predict_proba(X))
 
 
 def test_networks_that_diverged_are_an_error_and_no_prediction():
@@ -128,15 +183,17 @@ def test_networks_that_diverged_are_an_error_and_no_prediction():
         RareNodeClassifier(HIERARCHY, **diverging).fit(X, Y)
 
 
-def test_missing_values_are_taken_in_training_and_prediction(fitted: RareNodeClassifier):
+def test_missing_values_are_taken_in_training_and_prediction():
     x = X.copy()
     x[::3, 0] = np.nan
-    classifier = RareNodeClassifier(HIERARCHY, **QUICK).fit(x, Y)
+    classifier = RareNodeClassifier(HIERARCHY, **QUICK | {"kinds": ALL}).fit(x, Y)
     assert np.isfinite(classifier.predict_proba(x)).all()
-    assert np.isfinite(fitted.predict_proba(np.full((1, X.shape[1]), np.nan))).all()
+    assert np.isfinite(classifier.predict_proba(np.full((1, X.shape[1]), np.nan))).all()
 
 
-def test_one_example_is_predicted_alone_as_among_others(fitted: RareNodeClassifier):
+@pytest.mark.parametrize("kinds", [("network",), ALL], ids=len)
+def test_one_example_is_predicted_alone_as_among_others(kinds: tuple[str, ...]):
+    fitted = RareNodeClassifier(HIERARCHY, **QUICK | {"kinds": kinds}).fit(X, Y)
     together = fitted.predict_proba(X[:5])
     alone = np.vstack([fitted.predict_proba(X[i : i + 1]) for i in range(5)])
     np.testing.assert_allclose(alone, together, rtol=1e-5)
@@ -152,6 +209,7 @@ def test_every_weighting_trains(mode: str, variant: str | None):
 def test_it_can_be_cloned_and_its_parameters_set():
     classifier = RareNodeClassifier(HIERARCHY, members=3)
     copy = clone(classifier)
+    assert copy.kinds == ALL
     assert copy.hierarchy.nodes == HIERARCHY.nodes
     assert copy.get_params()["members"] == 3
     copy.set_params(members=4)
@@ -192,14 +250,18 @@ class TestWrongInputIsRefused:
     @pytest.mark.parametrize(
         ("change", "found"),
         [
-            ({"members": 1, "mode": "epistemic"}, "epistemic"),
+            ({**ALONE, "members": 1, "mode": "epistemic"}, "epistemic"),
             ({"variant": "ours"}, "ours"),
             ({"variant": "papers"}, "papers"),
             ({"mode": "confusion"}, "confusion"),
             ({"kind": "class"}, "class"),
             ({"reduction": "median"}, "median"),
             ({"rule": "always"}, "always"),
-            ({"held_out_share": 0.999}, "held"),
+            ({"kinds": ("oracle",)}, "kinds must be some of .*oracle"),
+            ({"kinds": ()}, "kinds"),
+            ({"cross_fit": False}, "rule must be half without cross_fit"),
+            ({"cross_fit": False, "rule": "half"}, "kinds must be network alone"),
+            ({"beta": 0.0}, "beta"),
             ({"floor": -1.0}, "-1"),
         ],
         ids=lambda value: value if isinstance(value, str) else "-".join(value),
@@ -212,13 +274,13 @@ class TestWrongInputIsRefused:
         ("change", "found"),
         [
             ({"members": 0}, "members.*0"),
+            ({"members": 3}, "at least 4 members. Got 3"),
             ({"epochs": -1}, "epochs.*-1"),
             ({"batch_size": 0}, "batch_size.*0"),
             ({"dropout": 1.5}, r"dropout.*1\.5"),
             ({"layers": 0}, "layers.*0"),
             ({"hidden": 0}, "hidden.*0"),
             ({"learning_rate": -1.0}, "-1"),
-            ({"held_out_share": -0.5}, r"held_out_share.*-0\.5"),
         ],
         ids=lambda value: value if isinstance(value, str) else "-".join(value),
     )
@@ -229,6 +291,14 @@ class TestWrongInputIsRefused:
     def test_labels_of_another_number_of_examples(self):
         with pytest.raises(ValueError, match=r"200.*199|199.*200"):
             RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y[:-1])
+
+    def test_groups_of_another_number_of_examples(self):
+        with pytest.raises(ValueError, match=r"groups.*200.*199"):
+            RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y, groups=np.arange(199))
+
+    def test_fewer_examples_than_folds(self):
+        with pytest.raises(ValueError, match=r"as many groups of examples as folds, 4. Got 3"):
+            RareNodeClassifier(HIERARCHY, **QUICK).fit(X[:3], Y[:3])
 
     def test_labels_of_another_number_of_nodes(self):
         with pytest.raises(ValueError, match="6"):
@@ -270,7 +340,7 @@ def test_columns_in_another_order_than_the_nodes_are_refused():
     labels = np.array([[1, 1, 0], [1, 0, 1]] * 4)
     table = labels.view(Table)
     table.columns = ("c", "b", "a")
-    model = RareNodeClassifier(hierarchy, members=1, epochs=1)
+    model = RareNodeClassifier(hierarchy, members=4, epochs=1)
     with pytest.raises(ValueError, match=r"node order.*Got 'c', 'b', 'a'"):
         model.fit(np.eye(8, dtype=np.float32), table)
     table.columns = hierarchy.nodes

@@ -1,7 +1,7 @@
 """The objective that is trained, against the slow reference, and its golden loss curves."""
 
 import dataclasses
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from pipeline.hml import Objective, imbalance_weights, train
+from pipeline.hml.baselines import UNCONSTRAINED, Baseline
 from pipeline.hml.network import Networks
 from pipeline.hml.training import member_logits
 
@@ -172,6 +173,28 @@ def test_what_can_be_learnt_is_learnt(name: str):
     shares = y.mean(0)
     error, prior = ((p - y) ** 2).mean(), (shares * (1 - shares)).mean()
     assert error < 0.6 * prior
+
+
+@pytest.mark.usefixtures("as_users_call_it")
+class TestABaseline:
+    @pytest.mark.parametrize("option", [{"variant": "paper"}, {"mode": "margin"}])
+    def test_takes_neither_imbalance_weights_nor_uncertainty(self, option: dict[str, Any]):
+        value = next(iter(option.values()))
+        with pytest.raises(ValueError, match=rf"variant and mode must be None.*Got.*'{value}'"):
+            Objective(baseline="oversampling", **option)
+
+    @pytest.mark.parametrize("baseline", get_args(Baseline))
+    def test_has_the_constraint_or_not_by_its_definition(self, baseline: Any):
+        own = baseline not in UNCONSTRAINED
+        assert Objective(constraint=own, baseline=baseline).baseline == baseline
+        with pytest.raises(
+            ValueError, match=f"constraint must be {own} .*'{baseline}'. Got {not own}"
+        ):
+            Objective(constraint=not own, baseline=baseline)
+
+    def test_is_refused_by_name_if_unknown(self):
+        with pytest.raises(ValueError, match=r"baseline must be one of focal, .* Got 'smote'"):
+            Objective(baseline="smote")  # pyright: ignore[reportArgumentType]
 
 
 def test_imbalance_weights_count_closed_labels_over_the_scored_nodes():

@@ -23,7 +23,14 @@ SIGNATURES = {
     "Hierarchy.close": ["self", "y"],
     "Hierarchy.ancestors": ["self", "name"],
     "Hierarchy.descendants": ["self", "name"],
-    "RareNodeClassifier.fit": ["self", "X", "Y"],
+    "RareNodeClassifier.fit": ["self", "X", "Y", "groups"],
+    "fit_ensemble": [
+        "features", "labels", "hierarchy", "settings", "*kinds", "*cross_fit", "*groups", "*beta",
+        "*seed", "*rows", "*scored", "*on_epoch",
+    ],
+    "Ensemble.predict_proba": ["self", "features"],
+    "Ensemble.member_probability": ["self", "features"],
+    "Ensemble.decide": ["self", "p", "rule", "*per_example"],
     "RareNodeClassifier.predict_proba": ["self", "X"],
     "RareNodeClassifier.predict": ["self", "X"],
     "metrics.macro_average_precision": ["y", "score", "scored"],
@@ -34,6 +41,10 @@ SIGNATURES = {
     "decisions.decide": ["p", "cuts", "hierarchy"],
 }  # fmt: skip
 DEFAULTS = {
+    "fit_ensemble": {
+        "kinds": ("network",), "cross_fit": True, "groups": None, "beta": 1.0, "rows": None,
+        "scored": None, "on_epoch": None,
+    },
     "imbalance_weights": {"variant": "paper", "floor": 0.25, "kind": "node", "scored": None},
     "weighted_loss": {
         "positive_weight": None, "negative_weight": None, "scored": None, "mask": None,
@@ -53,9 +64,9 @@ def named(path: str) -> object:
 @pytest.mark.parametrize(
     "name",
     [
-        "Hierarchy", "RareNodeClassifier", "coherent", "constrained_probability", "decisions",
-        "imbalance_weights", "load_bundle", "metrics", "save_bundle", "slices", "uncertainty",
-        "weighted_loss",
+        "Ensemble", "Hierarchy", "RareNodeClassifier", "Settings", "coherent",
+        "constrained_probability", "decisions", "fit_ensemble", "imbalance_weights", "load_bundle",
+        "metrics", "save_bundle", "slices", "uncertainty", "weighted_loss",
     ],
 )  # fmt: skip
 def test_name_of_the_contract_is_exported(name: str):
@@ -94,6 +105,18 @@ def test_importing_the_library_brings_no_orchestration():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_importing_the_library_brings_no_scikit_learn():
+    # It takes seconds, and who only loads or trains networks does without.
+    script = (
+        "import sys, pipeline.hml; from pipeline.hml import load_bundle, fit_ensemble; "
+        "print('sklearn' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("path", SIGNATURES)

@@ -15,9 +15,9 @@ def test_the_ratio_is_of_medians_of_steps_taken_in_turn(monkeypatch: pytest.Monk
     constrained: list[bool] = []
     step = Training.step
 
-    def noted(self: Training, x, y, loss):
+    def noted(self: Training, batch, loss):
         constrained.append(loss is self.loss)
-        return step(self, x, y, loss)
+        return step(self, batch, loss)
 
     # A clock that says that steps of the first kind take 3 seconds and of the second 2.
     clock = itertools.accumulate(itertools.cycle([0.0, 3.0, 0.0, 2.0]))

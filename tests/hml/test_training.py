@@ -60,6 +60,14 @@ class TestTheSameArgumentsGiveTheSameWeights:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == digest(trained(WITH_DROPOUT))
 
+    def test_with_oversampled_examples(self):
+        settings = dataclasses.replace(WITH_DROPOUT, objective=Objective(baseline="oversampling"))
+        assert same_bits(trained(settings), trained(settings))
+        assert not same_bits(trained(settings), trained(settings, seed=1))
+        # The loss is MCLoss and the steps are as many: what differs is the examples.
+        mcloss = dataclasses.replace(settings, objective=Objective())
+        assert not same_bits(trained(settings), trained(mcloss))
+
     @pytest.mark.parametrize("settings", [SMALL, WITH_DROPOUT], ids=["no dropout", "dropout"])
     def test_another_seed_gives_others(self, settings: Settings):
         assert not same_bits(trained(settings), trained(settings, seed=1))

@@ -41,3 +41,20 @@ def test_columns_of_the_nodes_are_in_the_order_of_the_page():
     columns = ["ap_prior", "ap_weighted/paper", "ap_other", "ap_mcloss", "ap_weighted", "id"]
     found = page._node_methods(pd.DataFrame(columns=columns), compare)  # pyright: ignore
     assert found == ["weighted", "mcloss", "weighted/paper", "prior", "other"]
+
+
+def test_members_have_a_row_for_each_kind_and_baselines_only_networks():
+    found = metrics("weighted/paper", "mcloss_1") | {
+        "method": "ours",
+        "kinds": ["network", "forest"],
+    }
+    assert Comparison(found).members == [
+        ("networks", {"ours": 5, "weighted/paper": 5, "mcloss_1": 1}),
+        ("forests", {"ours": 5}),
+    ]
+
+
+def test_of_one_kind_there_is_one_row_of_members():
+    found = Comparison(metrics("mcloss_1"))
+    assert found.members == [("members", {"weighted/released": 5, "mcloss_1": 1})]
+    assert found.alone is None

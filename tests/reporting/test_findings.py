@@ -80,3 +80,37 @@ def test_the_rarest_bin_that_can_be_learnt_has_its_own_sentence():
 def test_without_baselines_nothing_is_claimed():
     metrics = _metrics(0.02, 0.01, 0.03) | {"baselines": {}}
     assert findings.sentences(metrics)[1:] == ["No baseline was trained beside it."]
+
+
+def _of_kinds(*kinds: str) -> dict:
+    metrics = _metrics(0.02, 0.01, 0.03) | {"method": "ours", "kinds": list(kinds)}
+    mcloss = metrics["baselines"]["mcloss"]
+    return metrics | {"baselines": {"mcloss": mcloss, "mcloss_1": mcloss, "weighted/paper": mcloss}}
+
+
+def test_kinds_of_members_are_counted_in_words():
+    assert findings.made_of(_of_kinds("network")) is None
+    found = _of_kinds("network", "neighbours", "new")
+    expected = "5 networks, 5 nearest-neighbour members and 5 new members"
+    assert findings.made_of(found) == expected
+    assert f"the ensemble of {expected} reaches" in findings.sentences(found)[0]
+
+
+def test_the_networks_alone_are_the_nearest_relative_of_several_kinds():
+    found = _of_kinds("network", "forest")
+    assert findings.learnt(found) == ["weighted/paper", "mcloss", "mcloss_1"]
+    assert "above its networks alone (+0.0200" in findings.sentences(found)[1]
+    assert findings.descriptions(found)["weighted/paper"] == "the networks of ours alone"
+
+
+def test_of_one_kind_no_baseline_is_the_networks_alone():
+    found = _of_kinds("network")
+    assert findings.networks_alone(found) is None
+    assert findings.descriptions(found) == {}
+    assert "above mcloss (+0.0200" in findings.sentences(found)[1]
+
+
+def test_fewer_networks_are_said_where_there_are_other_kinds():
+    found = _of_kinds("network", "forest")
+    found["baselines"]["mcloss_1"] = found["baselines"]["mcloss"] | {"members": 1}
+    assert "mcloss_1 with 1 network instead of 5" in findings.sentences(found)[1]

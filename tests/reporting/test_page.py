@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001  (true minus signs and dashes)
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -83,12 +84,16 @@ def poor(sample_folder: Path) -> Reader:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(sample_folder)
         found = sources.read()
-    for baseline in found.metrics["baselines"].values():
+    metrics = found.metrics
+    for baseline in metrics["baselines"].values():
         del baseline["difference"]
+    del metrics["baselines"]["weighted/paper"], metrics["kinds"]
+    metrics["method"] = "weighted/paper"  # as before there were kinds of members
     return Reader(
         _render(
             sample_folder,
-            metrics=found.metrics,
+            metrics=metrics,
+            reliability="No curves here.",
             cost="No cost here.",
             manifest="No manifest here.",
             trials=[],
@@ -122,7 +127,7 @@ def odd(sample_folder: Path) -> Reader:
 
 def test_the_page_is_whole_and_its_ids_are_unique(reader):
     assert len(reader.ids) == len(set(reader.ids))
-    assert len([tag for tag in reader.tags if tag == "section"]) == 11
+    assert len([tag for tag in reader.tags if tag == "section"]) == 12
 
 
 def test_every_link_stays_inside_the_page(reader):
@@ -195,8 +200,82 @@ def test_where_few_of_many_nodes_can_be_tested_those_few_are_listed(sample_folde
 
 def test_the_headline_gives_the_differences_whatever_their_sign(html):
     text = html.replace("\N{NO-BREAK SPACE}", " ")
-    assert "there is no difference to mcloss (+0.0123 [−0.00269, +0.0273])" in text
+    assert "is above bce (+0.0268 [+0.0188, +0.0348]); there is no difference to its" in text
+    assert "no difference to its networks alone (+0.00502 [−0.0150, +0.0250]) and mcloss" in text
     assert "In micro AP the ensemble is above mcloss" in text
+
+
+def test_what_ours_is_stands_beside_its_name(reader):
+    text = " ".join(" ".join(reader.text).split())
+    kinds = "5 networks, 5 nearest-neighbour members and 5 forests"
+    assert f"the ensemble of {kinds} reaches" in text
+    for section in ("Reliability", "Node by node", "Cost", "How to read this"):
+        _, _, after = text.rpartition(f" {section} ")
+        assert kinds in after[:3000], section
+    assert "weighted/paper the networks of ours alone" in text
+    assert "the training time of weighted/paper is part of that of ours" in text
+
+
+def test_where_one_kind_is_all_nothing_is_said_of_kinds(poor):
+    text = " ".join(poor.text)
+    assert "forests" not in text
+    assert "networks alone" not in text
+    assert "Those that learn have the same members" in text
+
+
+def test_each_decision_rule_is_explained(reader):
+    text = " ".join(reader.text)
+    rules = text[text.rindex("Decision rules") :]
+    for rule in ("half", "prior matched", "tuned"):
+        assert f" {rule}  " in rules
+
+
+def test_reliability_has_a_picture_for_each_rarity_bin_with_entries(html):
+    shown = re.findall(r'aria-label="Observed share [^"]*, (\S+) positives\."', html)
+    assert shown == ["1-9", "10-29", "30-99", "100+"]  # no node of the sample is of the bin 0
+
+
+def test_reliability_says_how_it_is_read_and_what_is_left_out(reader):
+    text = " ".join(reader.text)
+    assert "with a probability near 0.3, three in ten should be positive" in text
+    assert "with at least 20 entries" in text
+    assert "where it means  not known  rather than  no " in text
+
+
+def test_without_reliability_curves_the_page_says_why(sample_folder: Path, tmp_path: Path):
+    shutil.copytree(sample_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / paths.EVALUATION / "reliability.json").unlink()
+    html = _render(tmp_path)
+    assert "reports/evaluation/reliability.json is not here: run the stage `evaluate`" in html
+    assert "Expected calibration error" not in html
+
+
+def test_reliability_without_an_entry_has_no_picture(sample_folder: Path):
+    text = _render(sample_folder, reliability={"schema": 1, "methods": {}})
+    assert "There are no predictions of scored nodes" in text
+
+
+def test_hostile_names_of_methods_and_bins_are_data(sample_folder: Path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(sample_folder)
+        found = sources.read()
+    assert not isinstance(found.reliability, str)
+    curves = found.reliability["methods"]["ours"] | {
+        sample.HOSTILE: found.reliability["methods"]["ours"]["all"],
+        sample.QUOTES: found.reliability["methods"]["ours"]["all"],
+    }
+    name = f"{sample.QUOTES}{sample.HOSTILE}"
+    metrics = found.metrics | {"method": name, "kinds": ["network", sample.HOSTILE]}
+    html = _render(
+        sample_folder,
+        metrics=metrics,
+        per_node=found.per_node.rename(columns={"ap_ours": f"ap_{name}"}),
+        reliability={"schema": 1, "methods": {name: curves}},
+    )
+    assert sample.HOSTILE not in html
+    reader = Reader(html)
+    assert reader.tags.count("script") == 1
+    assert any(f"{sample.HOSTILE} positives" in text for text in reader.text)
 
 
 def test_a_caution_stands_above_every_figure(sample_folder: Path, html: str):

@@ -34,7 +34,7 @@ def test_every_colour_of_the_pictures_is_defined_by_the_page_in_light_and_dark()
 
 def test_the_light_page_has_the_very_colours_of_the_pictures():
     css = (resources.files("pipeline.reporting") / "templates/report.css").read_text()
-    for key in ("weighted", "mcloss", "bce", "prior", "other-1"):
+    for key in ("ours", "weighted", "mcloss", "bce", "prior", "other-1"):
         assert f"--m-{key}: {style.colour(key)};" in css
 
 

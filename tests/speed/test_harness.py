@@ -177,7 +177,8 @@ def test_breakdown_of_a_step_accounts_for_all_of_its_time(
 def test_start_of_the_command_is_measured():
     found = {bound.name: bound for bound in startup.interpreters(rounds=1)}
     assert 0 < found["`rarenode --help`"].measured < 5
-    assert 0 < found["`import pipeline.hml` beyond `import torch`"].measured < 20
+    # The difference of two processes' times, so on a busy machine it may be below 0.
+    assert -20 < found["`import pipeline.hml` beyond `import torch`"].measured < 20
 
 
 def test_prefect_alone_has_as_many_tasks_as_the_pipeline_has_stages():

@@ -78,7 +78,7 @@ def small_config(**sections: Any) -> Config:
         "profile": "custom",
         "tune": {"trials": 3, "members": 2},
         "train": {
-            "members": 2,
+            "members": 4,
             "hidden": 8,
             "epochs": 3,
             "batch_size": 16,

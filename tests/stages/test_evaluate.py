@@ -22,10 +22,10 @@ from .problem import (
 )
 
 CONFIG = small_config(tune={"trials": 0})
-RULES = {"half", "prior_matched"}
+RULES = {"half", "prior_matched", "tuned"}
 RULE_FIGURES = {"macro_f1", "macro_precision", "macro_recall", "micro_f1"}
 BINS = ["0", "1-9", "10-29", "30-99", "100+"]
-BASELINES = ["prior", "bce", "mcloss"]
+BASELINES = ["prior", "weighted/paper", "bce", "mcloss"]
 Y = HIERARCHY.close(prepared_problem().labels.toarray())
 SCORED = prepared_problem().nodes["scored"].to_numpy()
 TEST = prepared_problem().rows("test")
@@ -42,7 +42,9 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         prepared.write(prepared_problem())
         tune.run(CONFIG)
         train.run(CONFIG)
-        assert evaluate.run(CONFIG) == [paths.METRICS, paths.EVALUATION / "nodes.csv"]
+        names = ("nodes.csv", "reliability.json")
+        written = [paths.METRICS, *(paths.EVALUATION / name for name in names)]
+        assert evaluate.run(CONFIG) == written
     return folder
 
 
@@ -89,14 +91,15 @@ def check_rules(rules: dict[str, Any], kind: type) -> None:
 
 def test_the_schema_is_the_one_that_was_promised(found: dict[str, Any]):
     assert list(found) == [
-        "schema", "dataset", "caution", "method", "members", "seed", "profile", "nodes", "examples",
-        "test", "ci95", "baselines",
+        "schema", "dataset", "caution", "method", "kinds", "members", "seed", "profile", "nodes",
+        "examples", "test", "ci95", "baselines",
     ]  # fmt: skip
     assert found["schema"] == 1
     assert found["dataset"] == "toy"
     assert found["caution"] == "Made up: quote nothing."
-    assert found["method"] == "weighted/paper"
-    assert found["members"] == 2
+    assert found["method"] == "ours"
+    assert found["kinds"] == ["network", "neighbours", "forest"]
+    assert found["members"] == 4
     assert found["seed"] == 0
     assert found["profile"] == "custom"
     assert found["nodes"] == {
@@ -113,7 +116,7 @@ def test_the_schema_is_the_one_that_was_promised(found: dict[str, Any]):
         assert {"members", "test", "difference"} <= set(baseline) <= {
             "members", "test", "ci95", "difference",
         }  # fmt: skip
-        assert baseline["members"] == (0 if name == "prior" else 2)
+        assert baseline["members"] == (0 if name == "prior" else 4)
         check_figures(baseline["test"])
         for difference in baseline["difference"].values():
             assert set(difference) == {"mean", "ci95"}
@@ -232,8 +235,8 @@ def test_nodes_csv_holds_every_scored_node_with_its_support():
     ]
     assert table["support"].tolist() == SUPPORT[SCORED].tolist()
     assert table["test_positives"].tolist() == Y[TEST][:, SCORED].sum(0).tolist()
-    assert table["ap_weighted"].isna().tolist() == (table["test_positives"] == 0).tolist()
-    for name in ("weighted", *BASELINES):
+    assert table["ap_ours"].isna().tolist() == (table["test_positives"] == 0).tolist()
+    for name in ("ours", *BASELINES):
         assert f"ap_{name}" in table.columns
         assert f"recall_prior_matched_{name}" in table.columns
 
@@ -279,7 +282,8 @@ class TestInAFolderOfItsOwn:
     def test_a_method_differs_from_itself_by_nothing(self, tmp_path: Path, evaluated: Path):
         (tmp_path / "models").unlink()
         (tmp_path / paths.BASELINES).mkdir(parents=True)
-        for folder in (paths.BUNDLE, paths.BASELINES / "bce", paths.BASELINES / "mcloss"):
+        names = ("weighted-paper", "bce", "mcloss")
+        for folder in (paths.BUNDLE, *(paths.BASELINES / name for name in names)):
             (tmp_path / folder).symlink_to(evaluated / paths.BUNDLE)
         evaluate.run(CONFIG)
         baselines = json.loads(paths.METRICS.read_text(encoding="utf-8"))["baselines"]
@@ -299,7 +303,25 @@ class TestInAFolderOfItsOwn:
         (tmp_path / "models").unlink()
         (tmp_path / "models").mkdir()
         (tmp_path / paths.BUNDLE).symlink_to(evaluated / paths.BUNDLE)
-        with pytest.raises(ArtifactError, match="models/baselines/bce"):
+        with pytest.raises(ArtifactError, match="models/baselines/weighted-paper"):
             evaluate.run(CONFIG)
         assert not paths.METRICS.exists()
         assert not paths.EVALUATION.exists()
+
+
+def test_reliability_json_holds_the_curves_of_each_ensemble_by_rarity(evaluated: Path):
+    text = (evaluated / paths.EVALUATION / "reliability.json").read_text(encoding="utf-8")
+    curves = json.loads(text)["methods"]
+    assert list(curves) == ["ours", "weighted/paper", "bce", "mcloss"]
+    y, p = (
+        Y[TEST][:, SCORED],
+        load_bundle(paths.BUNDLE).predict_proba(prepared_problem().features[TEST])[:, SCORED],
+    )
+    assert list(curves["ours"]) == ["all", *BINS]
+    found = curves["ours"]["all"]
+    assert sum(found["entries"]) == y.size
+    inside = (p > 0.1) & (p <= 0.2)
+    assert found["entries"][1] == inside.sum() > 0
+    assert found["mean_p"][1] == pytest.approx(p[inside].mean(), rel=1e-5)
+    assert found["observed"][1] == pytest.approx(y[inside].mean(), rel=1e-5)
+    assert sum(sum(curves["ours"][name]["entries"]) for name in BINS) == y.size

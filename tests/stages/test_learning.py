@@ -11,7 +11,8 @@ from pipeline.artifacts import files, paths, prepared
 from pipeline.config import sections
 from pipeline.config.sections import Train, Weighting
 from pipeline.errors import ArtifactError, RarenodeError
-from pipeline.hml import Objective, imbalance
+from pipeline.hml import Objective, baselines, folds, imbalance
+from pipeline.hml.members import KINDS
 from pipeline.hml.uncertainty import COMPARES_MEMBERS, Mode
 from pipeline.stages import learning
 
@@ -28,7 +29,9 @@ TRAIN = Train(
     weight_decay=0.5,
     reduction="mean",
     baselines=["mcloss_1", "weighted/paper"],
-    held_out_cuts=False,
+    kinds=["network"],
+    cross_fit=False,
+    beta=2.0,
     weighting=Weighting(
         variant="released",
         floor=0.5,
@@ -105,6 +108,15 @@ def test_baselines_ignore_the_weighting_and_share_everything_else(method: learni
     assert dataclasses.replace(settings, objective=ours.objective) == ours
 
 
+@pytest.mark.parametrize("name", get_args(baselines.Baseline))
+def test_losses_and_samplings_of_others_share_everything_else(name: baselines.Baseline):
+    settings = learning.settings(name, TRAIN)
+    flat = name in {"focal", "asymmetric", "class_balanced"}
+    assert settings.objective == Objective(constraint=not flat, baseline=name, reduction="mean")
+    ours = learning.settings("weighted", TRAIN)
+    assert dataclasses.replace(settings, objective=ours.objective) == ours
+
+
 def test_a_variant_as_baseline_differs_from_the_product_s_method_in_the_variant_alone():
     ours = learning.settings("weighted", TRAIN)
     paper = learning.settings("weighted/paper", TRAIN)
@@ -120,10 +132,10 @@ def test_mcloss_as_published_has_one_member():
 
 
 def test_with_one_member_each_mcloss_is_trained_once():
-    both = Train(members=2, baselines=["mcloss_1", "mcloss"])
+    both = Train(members=4, baselines=["mcloss_1", "mcloss"])
     assert learning.methods(both) == ("weighted", "mcloss_1", "mcloss")
     assert learning.methods(both.model_copy(update={"members": 1})) == ("weighted", "mcloss")
-    alone = Train(members=1, baselines=["mcloss_1"])
+    alone = Train(kinds=["network"], cross_fit=False, members=1, baselines=["mcloss_1"])
     assert learning.methods(alone) == ("weighted", "mcloss_1")
 
 
@@ -164,6 +176,8 @@ def test_the_method_with_variants_says_which_one_it_is():
 
 def test_parameters_and_core_know_the_same_modes_and_variants():
     # The configuration is torch-free, so it spells out what the core defines.
+    assert set(get_args(baselines.Baseline)) < set(get_args(sections.Baseline))
+    assert (sections.FEWEST, set(get_args(sections.Kind))) == (folds.FEWEST, set(KINDS))
     assert get_args(sections.Uncertainty) == ("none", *get_args(Mode))
     assert get_args(sections.Variant) == ("none", *get_args(imbalance.Variant))
     assert sections.NEEDS_TWO_MEMBERS == COMPARES_MEMBERS

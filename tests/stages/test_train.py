@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline.artifacts import files, paths, prepared
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, DatasetError
 from pipeline.hml import fit_ensemble, load_bundle
+from pipeline.hml import train as networks_of
+from pipeline.hml.preprocessing import Standardizer
 from pipeline.stages import learning, train, tune
 
 from .problem import (
@@ -20,7 +22,10 @@ from .problem import (
 )
 
 CONFIG = small_config(tune={"trials": 0})
-BUNDLES = [paths.BUNDLE, paths.BASELINES / "bce", paths.BASELINES / "mcloss"]
+# The networks of the product's own method stand beside it, as do the baselines.
+NETWORKS = paths.BASELINES / "weighted-paper"
+BUNDLES = [paths.BUNDLE, NETWORKS, paths.BASELINES / "bce", paths.BASELINES / "mcloss"]
+ALONE = {"kinds": ["network"], "cross_fit": False}
 
 
 @pytest.fixture(autouse=True)
@@ -66,9 +71,11 @@ def test_there_is_a_bundle_of_the_ensemble_and_of_each_trained_baseline(expected
     assert train.run(CONFIG) == [paths.BUNDLE, paths.BASELINES]
     for folder in BUNDLES:
         ensemble = load_bundle(folder)
-        assert ensemble.networks.members == CONFIG.train.members
+        kinds = CONFIG.train.kinds if folder == paths.BUNDLE else ["network"]
+        assert [*ensemble.members] == kinds
+        assert {members.count for members in ensemble.members.values()} == {CONFIG.train.members}
         assert ensemble.hierarchy.nodes == HIERARCHY.nodes
-        assert set(ensemble.cuts) == {"half", "prior_matched"}
+        assert set(ensemble.cuts) == {"half", "prior_matched", "tuned"}
 
 
 def test_the_same_parameters_and_data_give_the_same_bytes(expected: dict[str, bytes]):
@@ -84,7 +91,7 @@ def test_test_examples_change_nothing(expected: dict[str, bytes]):
 
 
 def test_methods_differ_in_what_they_learnt(expected: dict[str, bytes]):
-    assert len({expected[str(folder / "arrays.safetensors")] for folder in BUNDLES}) == 3
+    assert len({expected[str(folder / "arrays.safetensors")] for folder in BUNDLES}) == 4
 
 
 @pytest.mark.parametrize("method", learning.methods(CONFIG.train))
@@ -99,16 +106,19 @@ def test_a_bundle_is_what_the_core_fits_on_train_and_valid(method: learning.Meth
         data.labels[rows],
         HIERARCHY,
         learning.settings(method, CONFIG.train, tuned),
-        held_out=(data.examples["split"].to_numpy()[rows] == "valid"),
+        kinds=CONFIG.train.kinds if method == "weighted" else ["network"],
+        groups=data.examples["group"].to_numpy()[rows],
         seed=CONFIG.seed,
         scored=data.nodes["scored"].to_numpy(),
     )
     stored = load_bundle(paths.BUNDLE if method == "weighted" else paths.BASELINES / method)
-    for ours, theirs in zip(
-        stored.networks.parameters(), ensemble.networks.parameters(), strict=True
-    ):
-        assert np.array_equal(ours.detach().numpy(), theirs.detach().numpy())
-    assert np.array_equal(stored.cuts["prior_matched"], ensemble.cuts["prior_matched"])
+    assert [*stored.members] == [*ensemble.members]
+    for kind, members in ensemble.members.items():
+        arrays = stored.members[kind].arrays()
+        for name, array in members.arrays().items():
+            assert np.array_equal(arrays[name], array), (kind, name)
+    for rule, cut in ensemble.cuts.items():
+        assert np.array_equal(stored.cuts[rule], cut)
     closed = HIERARCHY.close(data.labels[rows].toarray())
     assert stored.share == pytest.approx(closed.mean(0))
 
@@ -124,7 +134,9 @@ def test_tuned_values_reach_their_method_and_no_other(expected: dict[str, bytes]
 def test_a_bundle_says_how_it_was_made(expected: dict[str, bytes]):
     description = json.loads(expected[str(paths.BUNDLE / "bundle.json")])
     made = description["config"]
-    assert made["method"] == "weighted/paper"
+    assert made["method"] == "ours"
+    networks = json.loads(expected[str(NETWORKS / "bundle.json")])
+    assert networks["config"]["method"] == "weighted/paper"
     assert made["seed"] == 0
     assert made["tuned"]["epochs"] == 3
     assert made["train"]["hidden"] == 8
@@ -137,20 +149,23 @@ def test_the_model_card_shows_the_licence_notice_and_where_the_cuts_come_from(
     expected: dict[str, bytes],
 ):
     card = expected[str(paths.BUNDLE / "README.md")].decode()
-    for words in ("# weighted/paper on toy", "free of rights", "made up, version 1", "a note"):
+    for words in ("# ours on toy", "free of rights", "made up, version 1", "a note"):
         assert words in card
     assert card.index("**Made up: quote nothing.**") < card.index("networks of")
     data = prepared_problem()
     assert f"{len(data.rows('train', 'valid'))} examples (train+valid)" in card
-    assert f"{len(data.rows('valid'))} validation examples" in card
+    assert "by the two members that did not learn from them" in card
+    assert "holds the features and labels of the training examples" in card
+    assert "holds the" not in expected[str(NETWORKS / "README.md")].decode()
 
 
 def test_cost_holds_seconds_of_each_method_and_the_ratio_to_plain_bce():
     train.run(CONFIG)
     methods = files.read_json(paths.COST)["methods"]
-    assert set(methods) == {"weighted/paper", "bce", "mcloss"}
+    assert set(methods) == {"ours", "weighted/paper", "bce", "mcloss"}
+    assert methods["ours"]["train"]["seconds"] >= methods["weighted/paper"]["train"]["seconds"]
     for name, entry in methods.items():
-        assert ("step_ratio_to_plain_bce" in entry["train"]) == (name != "bce")
+        assert ("step_ratio_to_plain_bce" in entry["train"]) == (name in {"ours", "mcloss"})
         assert entry["train"]["seconds"] >= 0
         assert entry["train"]["seconds_per_epoch"] > 0
         assert entry["train"]["epochs"] == 3
@@ -160,7 +175,7 @@ def test_training_that_fails_leaves_the_older_models_as_they_were(
     expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ):
     assert trained() == expected
-    fit, calls = train.fit_ensemble, []
+    fit, calls = train.fit_members, []
 
     def fail_at_last(*arguments: Any, **options: Any) -> Any:
         calls.append(1)
@@ -168,28 +183,47 @@ def test_training_that_fails_leaves_the_older_models_as_they_were(
             raise KeyError("no more memory")
         return fit(*arguments, **options)
 
-    monkeypatch.setattr(train, "fit_ensemble", fail_at_last)
+    monkeypatch.setattr(train, "fit_members", fail_at_last)
     with pytest.raises(KeyError):
         train.run(small_config(tune={"trials": 0}, seed=1))
     found = {str(f): f.read_bytes() for f in sorted(Path("models").rglob("*")) if f.is_file()}
     assert found == expected
 
 
-def test_without_held_out_cuts_each_method_trains_once_on_everything(
-    expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+def test_without_cross_fitting_the_networks_learn_from_everything_and_decide_at_one_half(
+    expected: dict[str, bytes],
 ):
-    train.run(small_config(tune={"trials": 0}, train={"held_out_cuts": False}))
-    weights = [str(folder / "arrays.safetensors") for folder in BUNDLES]
-    for folder in BUNDLES:
+    config = small_config(tune={"trials": 0}, train=ALONE)
+    train.run(config)
+    assert not NETWORKS.exists()  # they are all there is
+    for folder in (paths.BUNDLE, paths.BASELINES / "bce", paths.BASELINES / "mcloss"):
         ensemble = load_bundle(folder)
         assert set(ensemble.cuts) == {"half"}
         assert "Decisions are made at 0.5." in (folder / "README.md").read_text()
-    assert {name: Path(name).read_bytes() for name in weights} != {n: expected[n] for n in weights}
-    networks = load_bundle(paths.BUNDLE).networks.state_dict()
-    prepared.write(prepared_problem())  # the same ensemble is what both trainings end with
-    train.run(CONFIG)
-    for name, value in load_bundle(paths.BUNDLE).networks.state_dict().items():
-        assert np.array_equal(value.numpy(), networks[name].numpy())
+    data = prepared_problem()
+    rows = data.rows("train", "valid")
+    settings = learning.settings("weighted", config.train, learning.tuned_values()["weighted"])
+    plain = networks_of(
+        np.asarray(data.features[rows]),
+        data.labels[rows],
+        HIERARCHY,
+        settings,
+        seed=config.seed,
+        preprocessing=Standardizer.fit(np.asarray(data.features[rows])),
+        scored=data.nodes["scored"].to_numpy(),
+    )
+    stored = load_bundle(paths.BUNDLE).members["network"].arrays()
+    for layer, weight in enumerate(plain.weights):
+        assert np.array_equal(stored[f"weight/{layer}"], weight.detach().numpy())
+
+
+def test_fewer_groups_than_members_are_refused_and_nothing_is_written():
+    data = prepared_problem()
+    data.examples["group"] = data.examples.index % 3
+    prepared.write(data)
+    with pytest.raises(DatasetError, match=r"train\.members, 4, found 3"):
+        train.run(CONFIG)
+    assert not [*Path("models").rglob("*.*")]
 
 
 def test_baselines_are_those_that_were_asked_for():
@@ -198,9 +232,12 @@ def test_baselines_are_those_that_were_asked_for():
     tune.run(config)
     train.run(config)
     folders = sorted(folder.name for folder in paths.BASELINES.iterdir())
-    assert folders == ["mcloss", "mcloss_1", "weighted-released"]
-    members = {name: load_bundle(paths.BASELINES / name).networks.members for name in folders}
-    assert members == {"mcloss": 2, "mcloss_1": 1, "weighted-released": 2}
+    assert folders == ["mcloss", "mcloss_1", "weighted-paper", "weighted-released"]
+    bundles = {name: load_bundle(paths.BASELINES / name) for name in folders}
+    counts = {name: ensemble.members["network"].count for name, ensemble in bundles.items()}
+    assert counts == {"mcloss": 4, "mcloss_1": 1, "weighted-paper": 4, "weighted-released": 4}
+    # One member has nobody to leave its examples to.
+    assert set(bundles["mcloss_1"].cuts) == {"half"}
     methods = files.read_json(paths.COST)["methods"]
     assert {"weighted/paper", *names} <= set(methods)
 

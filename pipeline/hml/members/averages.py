@@ -1,0 +1,113 @@
+"""Members that average the labels of training examples, which makes them coherent as they are.
+
+    p = (1 - e) W Y + e prior
+
+W (example, row) are weights over training examples, each row's sum being 1, Y their labels closed
+upward: both are sparse, so 100,000 nodes cost what their positives cost. The prior, each node's
+share of positives, keeps a probability above 0 where no similar example has the node.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import sparse
+
+from pipeline.hml.hierarchy import Hierarchy
+from pipeline.hml.members.contract import Members
+
+PRIOR = 0.025  # e: what one more neighbour beside 40 would count
+
+
+class AveragingMembers(Members):
+    """The part that does not depend on where the weights come from.
+
+    Args:
+        labels: (row, node) boolean CSR of the training examples.
+        hierarchy: of the nodes.
+        learns: (member, row) bool, see `folds`.
+
+    Raises:
+        ValueError: shapes do not fit, there is no member, or one learns from nothing.
+    """
+
+    def __init__(
+        self,
+        labels: sparse.csr_array,
+        hierarchy: Hierarchy,
+        learns: Bool[np.ndarray, "member row"],
+    ) -> None:
+        if learns.ndim != 2 or learns.dtype != np.bool_:
+            raise ValueError(f"learns must be bool (member, row). Got {learns.dtype}")
+        if labels.shape != (learns.shape[1], len(hierarchy)):
+            raise ValueError(
+                f"labels must have shape {(learns.shape[1], len(hierarchy))}. Got {labels.shape}"
+            )
+        if not len(learns) or not learns.any(1).all():
+            raise ValueError("there must be members, and each must learn from an example")
+        self.count = len(learns)
+        self.learns = learns
+        self._labels = sparse.csr_array(labels).astype(np.bool_)
+        self._closed: Any = sparse.csr_array(hierarchy.close(self._labels)).astype(np.float32)
+        # Of all examples, for every member: a share without the examples that a member leaves out
+        # would be lower for their positives than for others, and tell them apart the wrong way.
+        self._prior = np.asarray(self._closed.mean(axis=0), dtype=np.float32)
+        self.width = len(hierarchy)
+
+    @abstractmethod
+    def weights(
+        self,
+        x: Float[np.ndarray, "example feature"],
+        share: Float[np.ndarray, "member example"],
+    ) -> sparse.csr_array:
+        """W (example, row): the mean of the members' weights under their shares."""
+
+    def probability(
+        self, x: Float[np.ndarray, "example feature"]
+    ) -> Float[np.ndarray, "member example node"]:
+        """See `Members`."""
+        each = np.eye(self.count)[:, :, None]
+        return np.stack([self.mean(x, np.broadcast_to(one, (self.count, len(x)))) for one in each])
+
+    def mean(
+        self,
+        x: Float[np.ndarray, "example feature"],
+        share: Float[np.ndarray, "member example"] | None = None,
+    ) -> Float[np.ndarray, "example node"]:
+        """See `Members`."""
+        if share is None:
+            share = np.full((self.count, len(x)), 1 / self.count)
+        found: Any = self.weights(x, share).astype(np.float32) @ self._closed
+        p = found.toarray()
+        p *= 1 - PRIOR
+        p += PRIOR * self._prior
+        return np.minimum(p, 1, out=p)  # rounding
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Members`."""
+        return {
+            "learns": self.learns,
+            "labels/indptr": self._labels.indptr.astype(np.int64),
+            "labels/indices": self._labels.indices.astype(np.int32),
+        }
+
+
+def stored_labels(arrays: dict[str, np.ndarray], hierarchy: Hierarchy) -> sparse.csr_array:
+    """The labels in the arrays of averaging members.
+
+    Raises:
+        LookupError, ValueError: they are missing or do not fit.
+    """
+    start, column = arrays["labels/indptr"], arrays["labels/indices"]
+    if start.dtype.kind != "i" or column.dtype.kind != "i" or column.ndim != 1:
+        raise ValueError(f"labels of types {start.dtype} and {column.dtype}")
+    rows = arrays["learns"].shape[1]
+    whole = start.shape == (rows + 1,) and start[0] == 0 and start[-1] == len(column)
+    if not whole or (np.diff(start) < 0).any():
+        raise ValueError("labels do not fit the examples")
+    if len(column) and not (column.min() >= 0 and column.max() < len(hierarchy)):
+        raise ValueError("labels are not nodes")
+    return sparse.csr_array(
+        (np.ones(len(column), dtype=np.bool_), column, start), shape=(rows, len(hierarchy))
+    )
