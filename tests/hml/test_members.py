@@ -260,7 +260,6 @@ class TestNeighbours:
         np.testing.assert_allclose(found, averaged(nearest(FRESH, 20)), atol=2e-5)
 
     @pytest.mark.parametrize("number", [1, 5])
-    @pytest.mark.parametrize("number", [1, 5])
     def test_however_few_they_are_those_of_the_examples_that_a_member_learns_from(
         self, number: int
     ):
