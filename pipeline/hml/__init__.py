@@ -44,7 +44,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # scikit-learn takes longer to import than all the rest, and no stage of the pipeline needs it.
+    # scikit-learn takes longer to import than all the rest, and most stages do not need it.
     if name == "RareNodeClassifier":
         from pipeline.hml.classifier import RareNodeClassifier
 

@@ -16,7 +16,7 @@ from pipeline.hml.pools import sigmoid
 from pipeline.hml.preprocessing import Standardizer
 
 # Entries of a block, such as (member, example, unit of a layer): 64 MB in float32.
-_WORK = 16_000_000
+WORK = 16_000_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,7 +111,7 @@ class Ensemble:
         Of memory-mapped features only a block's rows are read.
         """
         widest = max(members.width for members in self.members.values())
-        size = max(1, _WORK // max(features.shape[1], widest))
+        size = max(1, WORK // max(features.shape[1], widest))
         for start in range(0, len(rows), size):
             x = self.preprocessing.transform(np.asarray(features[rows[start : start + size]]))
             p = [members.mean(x) for members in self.members.values()]

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from pipeline.hml.calibration import Noise, fit_calibration
 from pipeline.hml.decisions import half_cuts, prior_matched_cuts_streamed
-from pipeline.hml.ensemble import Combination, Ensemble
+from pipeline.hml.ensemble import WORK, Combination, Ensemble
 from pipeline.hml.folds import folds, learners
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members import ForestMembers, Members, NeighbourMembers, NetworkMembers
@@ -237,7 +237,13 @@ class Fitted:
             examples, nodes = self._problem.closed.shape
             for kind in missing:
                 members = self.members[kind]
-                found[kind] = np.stack([members.mean(x, share) for share in shares])
+                pair = np.empty((2, len(x), nodes), dtype=np.float32)
+                size = max(1, WORK // max(x.shape[1], members.width))
+                for first in range(0, len(x), size):
+                    part = slice(first, first + size)
+                    for place, share in zip(pair, shares, strict=True):
+                        place[part] = members.mean(x[part], share[:, part])
+                found[kind] = pair
                 if 2 * len(self.members) * examples * nodes <= KEPT:
                     self._kept[kind, rows.start] = found[kind]
         return [found[kind] for kind in kinds]

@@ -52,7 +52,7 @@ def run(config: Config) -> list[Path]:
         for name, ensemble in ensembles.items():
             results[name] = measure(ensemble, problem, weights, slices)
             bar.advance(1, note=name)
-        results["prior"] = _prior(ensembles[ours], problem, weights, slices)
+        results["prior"] = _prior(ensembles[ours], problem, weights, slices, config.train.beta)
         bar.advance(1, note="prior")
 
     members = {n: ensemble.members["network"].count for n, ensemble in ensembles.items()}
@@ -135,7 +135,11 @@ def rarity_and_depth(problem: Problem) -> dict[str, np.ndarray]:
 
 
 def _prior(
-    ensemble: Ensemble, problem: Problem, weights: np.ndarray, slices: dict[str, np.ndarray]
+    ensemble: Ensemble,
+    problem: Problem,
+    weights: np.ndarray,
+    slices: dict[str, np.ndarray],
+    beta: float,
 ) -> Evaluation:
     """No learning: each node's share in the training data, for every example alike."""
     test, share = problem.data.rows("test"), ensemble.share
@@ -149,7 +153,7 @@ def _prior(
         "half": lambda: decisions.half_cuts(len(share)),
         "prior_matched": lambda: decisions.prior_matched_cuts(alike, share),
         "tuned": lambda: tuned_cuts(
-            Predictions(problem.labels[problem.data.rows("train", "valid")], predict)
+            Predictions(problem.labels[problem.data.rows("train", "valid")], predict), beta=beta
         ),
     }
     decided = {

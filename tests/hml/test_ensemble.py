@@ -63,7 +63,7 @@ class Recorded(np.ndarray):
 
 def test_blocks_hold_the_chosen_rows_in_their_order(monkeypatch: pytest.MonkeyPatch):
     rows = np.array([7, 3, 3, 19, 0])
-    monkeypatch.setattr(ensemble, "_WORK", 2 * MEMBERS * NODES)
+    monkeypatch.setattr(ensemble, "WORK", 2 * MEMBERS * NODES)
     blocks = list(ENSEMBLE.blocks(X, rows))
     assert [len(block) for block in blocks] == [2, 2, 1]
     np.testing.assert_allclose(
@@ -72,7 +72,7 @@ def test_blocks_hold_the_chosen_rows_in_their_order(monkeypatch: pytest.MonkeyPa
 
 
 def test_wide_features_make_small_blocks(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ensemble, "_WORK", 300)
+    monkeypatch.setattr(ensemble, "WORK", 300)
     wide = np.zeros((9, 100), np.float32)
     few = of({"network": networks(1, features=100)}, scaling=Standardizer.fit(wide))
     assert [len(block) for block in few.blocks(wide, np.arange(9))] == [3, 3, 3]
@@ -81,7 +81,7 @@ def test_wide_features_make_small_blocks(monkeypatch: pytest.MonkeyPatch):
 def test_no_more_rows_of_the_features_are_read_than_a_block_needs(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(ensemble, "_WORK", 3 * MEMBERS * NODES)
+    monkeypatch.setattr(ensemble, "WORK", 3 * MEMBERS * NODES)
     features = X.view(Recorded)
     features.reads = []
     list(ENSEMBLE.blocks(features, np.arange(2, 10)))
@@ -89,7 +89,7 @@ def test_no_more_rows_of_the_features_are_read_than_a_block_needs(
 
 
 def test_probabilities_of_all_examples_are_those_of_the_blocks(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ensemble, "_WORK", 3 * MEMBERS * NODES)
+    monkeypatch.setattr(ensemble, "WORK", 3 * MEMBERS * NODES)
     blocks = list(ENSEMBLE.blocks(X, np.arange(len(X))))
     assert ENSEMBLE.predict_proba(X).tobytes() == np.concatenate(blocks).tobytes()
     assert ENSEMBLE.predict_proba(X[:0]).shape == (0, NODES)
@@ -101,7 +101,7 @@ def test_the_kind_that_makes_the_largest_arrays_sets_the_size_of_blocks(
     mixed = of(KINDS, combination())
     widest = KINDS["neighbours"].width
     assert widest > KINDS["network"].width
-    monkeypatch.setattr(ensemble, "_WORK", 4 * widest)
+    monkeypatch.setattr(ensemble, "WORK", 4 * widest)
     assert [len(block) for block in mixed.blocks(X, np.arange(10))] == [4, 4, 2]
 
 

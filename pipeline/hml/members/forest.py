@@ -64,7 +64,9 @@ class ForestMembers(AveragingMembers):
         self.trees = trees
         self.features = features
         self._per_member = np.bincount(trees.member, minlength=self.count)
-        self.width = max(self.width, 4 * len(trees.root))
+        # Entries of W that an example makes on the mean: leaves of like examples may be large.
+        leaf = np.diff(trees.start).astype(np.float64)
+        self.width = max(self.width, int(4 * (leaf @ leaf) / max(learns.sum(1).min(), 1)))
 
     @classmethod
     def grow(

@@ -65,6 +65,7 @@ class NeighbourMembers(AveragingMembers):
             return found
         # Where a large group of look-alikes is left out, nothing short of all examples is enough.
         whole, _ = self._nearest(x[short], share[:, short], len(self._examples))
+        whole.eliminate_zeros()
         order = np.arange(len(x))
         order[short] = len(x) + np.arange(len(x[short]))
         joined: Any = sparse.vstack([found, whole], format="csr")
