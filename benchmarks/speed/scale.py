@@ -39,7 +39,7 @@ def epoch(dataset: str) -> dict[str, Any]:
     """Prepare a data set and train on all of train+valid once."""
     from pipeline.config import parse
     from pipeline.datasets import registry
-    from pipeline.hml import Objective, Settings, fit_ensemble
+    from pipeline.hml import Objective, Settings, fit_members
     from pipeline.stages import learning, prepare
 
     config = parse({"dataset": dataset, "prepare": {"min_support": 0}}, "the scale test")
@@ -53,7 +53,7 @@ def epoch(dataset: str) -> dict[str, Any]:
     rows = problem.data.rows("train", "valid")
     ended: list[float] = []
     started = time.perf_counter()
-    fit_ensemble(
+    fit_members(
         problem.data.features,
         problem.data.labels,
         problem.hierarchy,

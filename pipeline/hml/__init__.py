@@ -10,7 +10,7 @@ from pipeline.hml import bootstrap, decisions, metrics, slices
 from pipeline.hml.bundle import load_bundle, save_bundle
 from pipeline.hml.constraint import coherent, constrained_probability
 from pipeline.hml.ensemble import Ensemble
-from pipeline.hml.fitting import fit_ensemble
+from pipeline.hml.fitting import fit_members
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.imbalance import imbalance_weights
 from pipeline.hml.losses import weighted_loss
@@ -31,7 +31,7 @@ __all__ = [
     "coherent",
     "constrained_probability",
     "decisions",
-    "fit_ensemble",
+    "fit_members",
     "imbalance_weights",
     "load_bundle",
     "metrics",

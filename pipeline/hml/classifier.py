@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from pipeline.hml.decisions import RULES
-from pipeline.hml.fitting import fit_ensemble
+from pipeline.hml.fitting import fit_members
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.imbalance import Kind, Variant
 from pipeline.hml.losses import Reduction
@@ -114,7 +114,7 @@ class RareNodeClassifier(BaseEstimator):
             raise ValueError(f"rule must be half without cross_fit. Got {self.rule!r}")
         hierarchy = self.hierarchy or _flat(labels.shape[1])
         hierarchy.check_nodes(labels.shape, "Y")
-        self.ensemble_ = fit_ensemble(
+        fitted = fit_members(
             features,
             labels,
             hierarchy,
@@ -122,9 +122,9 @@ class RareNodeClassifier(BaseEstimator):
             kinds=self.kinds,
             cross_fit=self.cross_fit,
             groups=groups,
-            beta=self.beta,
             seed=self.random_state,
         )
+        self.ensemble_ = fitted.ensemble(beta=self.beta)
         self.hierarchy_ = hierarchy
         self.n_features_in_ = features.shape[1]
         return self

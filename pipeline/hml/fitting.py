@@ -25,38 +25,6 @@ from pipeline.hml.tuned import tuned_cuts
 Pair = Float[np.ndarray, "2 example node"]
 
 
-def fit_ensemble(
-    features: Float[np.ndarray, "example feature"],
-    labels: sparse.csr_array,
-    hierarchy: Hierarchy,
-    settings: Settings,
-    *,
-    kinds: Sequence[str] = ("network",),
-    cross_fit: bool = True,
-    groups: Any = None,
-    beta: float = 1.0,
-    seed: int,
-    rows: Int[np.ndarray, " row"] | None = None,
-    scored: np.ndarray | None = None,
-    on_epoch: EpochEnd | None = None,
-) -> Ensemble:
-    """Fit members and what is made of them; see `fit_members` and `Fitted.ensemble`."""
-    fitted = fit_members(
-        features,
-        labels,
-        hierarchy,
-        settings,
-        kinds=kinds,
-        cross_fit=cross_fit,
-        groups=groups,
-        seed=seed,
-        rows=rows,
-        scored=scored,
-        on_epoch=on_epoch,
-    )
-    return fitted.ensemble(kinds, beta=beta)
-
-
 def fit_members(
     features: Float[np.ndarray, "example feature"],
     labels: sparse.csr_array,
@@ -71,7 +39,7 @@ def fit_members(
     scored: np.ndarray | None = None,
     on_epoch: EpochEnd | None = None,
 ) -> "Fitted":
-    """Fit the members of each kind.
+    """Fit the members of each kind; `Fitted.ensemble` makes an ensemble of them.
 
     Scores of examples that a member learnt from are too extreme to place a cut by. So each example
     is left out by two members of each kind (see `folds`), whose scores are honest; nothing is
@@ -146,6 +114,11 @@ class Fitted:
     members: dict[str, Members]
     fold: np.ndarray | None
     _kept: dict[tuple[str, int], Pair] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """Of the networks."""
+        return self._problem.settings
 
     def ensemble(self, kinds: Sequence[str] | None = None, *, beta: float = 1.0) -> Ensemble:
         """The ensemble of some kinds, with the cuts and the combination of out-of-fold scores.
@@ -233,7 +206,7 @@ class Fitted:
             x, fold = self._problem.standardised(rows), self.fold[rows]
             numbers = np.arange(self._problem.settings.members)[:, None]
             # Member h leaves out the folds h and h + 1.
-            shares = [(numbers == (fold - i) % len(numbers)).astype(np.float64) for i in (0, 1)]
+            shares = np.stack([numbers == (fold - i) % len(numbers) for i in (0, 1)]).astype(float)
             examples, nodes = self._problem.closed.shape
             for kind in missing:
                 members = self.members[kind]
@@ -241,8 +214,7 @@ class Fitted:
                 size = max(1, WORK // max(x.shape[1], members.width))
                 for first in range(0, len(x), size):
                     part = slice(first, first + size)
-                    for place, share in zip(pair, shares, strict=True):
-                        place[part] = members.mean(x[part], share[:, part])
+                    pair[:, part] = members.means(x[part], shares[:, :, part])
                 found[kind] = pair
                 if 2 * len(self.members) * examples * nodes <= KEPT:
                     self._kept[kind, rows.start] = found[kind]

@@ -35,25 +35,22 @@ def run(config: Config) -> list[Path]:
             settings = learning.settings(method, config.train, tuned[method])
             name = learning.full_name(method, tuned[method])
             fitted, seconds = fit(method, settings, problem, config)
-            networks = {"epochs": settings.epochs, "seconds_per_epoch": seconds.epoch}
+            whole = seconds.total()
             made: dict[str, Any] = {"seed": config.seed, "tuned": tuned[method]}
             made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
+            spent = {"epochs": settings.epochs, "seconds_per_epoch": seconds.epoch}
+            what = (fitted, made, spent, problem)
             where = bundle if method == "weighted" else others / learning.folder_name(method)
             if len(fitted.members) > 1:
                 # The networks alone are a baseline that costs nothing: what do the kinds bring?
-                alone = fitted.ensemble(["network"], beta=config.train.beta)
-                card = _card(name, alone, problem, settings)
-                folder = others / learning.folder_name(name)
-                save_bundle(folder, alone, config={"method": name} | made, card=card)
-                cost.record_method("train", name, seconds=seconds.networks, **networks)
+                _save(
+                    name, others / learning.folder_name(name), ["network"], seconds.networks, *what
+                )
                 name = learning.OURS
-            ensemble = fitted.ensemble(beta=config.train.beta)
-            cost.record_method("train", name, seconds=seconds.total(), **networks)
-            card = _card(name, ensemble, problem, settings)
-            save_bundle(where, ensemble, config={"method": name} | made, card=card)
+            _save(name, where, [*fitted.members], whole, *what)
             if method != "bce":
                 training = fitted.training()
-                del ensemble, fitted  # two of a hundred thousand nodes need not fit into memory
+                del fitted, what  # two of a hundred thousand nodes need not fit into memory
                 ratio = round(step_ratio(training).ratio, 3)
                 cost.add_to_method("train", name, step_ratio_to_plain_bce=ratio)
     return [paths.BUNDLE, paths.BASELINES]
@@ -120,6 +117,25 @@ def fit(
             on_epoch=after_epoch,
         )
     return fitted, seconds
+
+
+def _save(
+    name: str,
+    folder: Path,
+    kinds: list[str],
+    seconds: float,
+    fitted: Fitted,
+    made: dict[str, Any],
+    spent: dict[str, Any],
+    problem: Problem,
+) -> None:
+    """Write the bundle of some kinds, and what they and their cuts took."""
+    started = time.perf_counter()
+    ensemble = fitted.ensemble(kinds, beta=made["train"]["beta"])
+    taken = round(seconds + time.perf_counter() - started, 2)
+    cost.record_method("train", name, seconds=taken, **spent)
+    card = _card(name, ensemble, problem, fitted.settings)
+    save_bundle(folder, ensemble, config={"method": name} | made, card=card)
 
 
 _BRING = "The bundle holds the {} of the training examples."

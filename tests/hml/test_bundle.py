@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import load, save
 
 from pipeline.errors import ArtifactError
-from pipeline.hml import Ensemble, Settings, fit_ensemble, load_bundle, save_bundle
+from pipeline.hml import Ensemble, Settings, fit_members, load_bundle, save_bundle
 from pipeline.hml.members import KINDS, NetworkMembers
 
 from .toy import HIERARCHY, problem
@@ -48,7 +48,8 @@ def bundle(original: Path, tmp_path: Path) -> Path:
 
 def fitted(seed: int, layers: int = 3) -> Ensemble:
     settings = Settings(members=4, hidden=8, layers=layers, epochs=2, batch_size=16)
-    return fit_ensemble(X, LABELS, HIERARCHY, settings, kinds=[*KINDS], seed=seed)
+    fitted = fit_members(X, LABELS, HIERARCHY, settings, kinds=[*KINDS], seed=seed)
+    return fitted.ensemble()
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -24,9 +24,9 @@ SIGNATURES = {
     "Hierarchy.ancestors": ["self", "name"],
     "Hierarchy.descendants": ["self", "name"],
     "RareNodeClassifier.fit": ["self", "X", "Y", "groups"],
-    "fit_ensemble": [
-        "features", "labels", "hierarchy", "settings", "*kinds", "*cross_fit", "*groups", "*beta",
-        "*seed", "*rows", "*scored", "*on_epoch",
+    "fit_members": [
+        "features", "labels", "hierarchy", "settings", "*kinds", "*cross_fit", "*groups", "*seed",
+        "*rows", "*scored", "*on_epoch",
     ],
     "Ensemble.predict_proba": ["self", "features"],
     "Ensemble.member_probability": ["self", "features"],
@@ -41,8 +41,8 @@ SIGNATURES = {
     "decisions.decide": ["p", "cuts", "hierarchy"],
 }  # fmt: skip
 DEFAULTS = {
-    "fit_ensemble": {
-        "kinds": ("network",), "cross_fit": True, "groups": None, "beta": 1.0, "rows": None,
+    "fit_members": {
+        "kinds": ("network",), "cross_fit": True, "groups": None, "rows": None,
         "scored": None, "on_epoch": None,
     },
     "imbalance_weights": {"variant": "paper", "floor": 0.25, "kind": "node", "scored": None},
@@ -65,7 +65,7 @@ def named(path: str) -> object:
     "name",
     [
         "Ensemble", "Hierarchy", "RareNodeClassifier", "Settings", "coherent",
-        "constrained_probability", "decisions", "fit_ensemble", "imbalance_weights", "load_bundle",
+        "constrained_probability", "decisions", "fit_members", "imbalance_weights", "load_bundle",
         "metrics", "save_bundle", "slices", "uncertainty", "weighted_loss",
     ],
 )  # fmt: skip
@@ -110,7 +110,7 @@ def test_importing_the_library_brings_no_orchestration():
 def test_importing_the_library_brings_no_scikit_learn():
     # It takes seconds, and who only loads or trains networks does without.
     script = (
-        "import sys, pipeline.hml; from pipeline.hml import load_bundle, fit_ensemble; "
+        "import sys, pipeline.hml; from pipeline.hml import load_bundle, fit_members; "
         "print('sklearn' in sys.modules)"
     )
     done = subprocess.run(

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.artifacts import files, paths, prepared
 from pipeline.errors import ArtifactError, DatasetError
-from pipeline.hml import fit_ensemble, load_bundle
+from pipeline.hml import fit_members, load_bundle
 from pipeline.hml import train as networks_of
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.stages import learning, train, tune
@@ -101,7 +101,7 @@ def test_a_bundle_is_what_the_core_fits_on_train_and_valid(method: learning.Meth
     data = prepared_problem()
     rows = data.rows("train", "valid")
     tuned = learning.tuned_values()[method]
-    ensemble = fit_ensemble(
+    fitted = fit_members(
         np.asarray(data.features[rows]),
         data.labels[rows],
         HIERARCHY,
@@ -111,6 +111,7 @@ def test_a_bundle_is_what_the_core_fits_on_train_and_valid(method: learning.Meth
         seed=CONFIG.seed,
         scored=data.nodes["scored"].to_numpy(),
     )
+    ensemble = fitted.ensemble()
     stored = load_bundle(paths.BUNDLE if method == "weighted" else paths.BASELINES / method)
     assert [*stored.members] == [*ensemble.members]
     for kind, members in ensemble.members.items():

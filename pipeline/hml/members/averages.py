@@ -67,22 +67,22 @@ class AveragingMembers(Members):
         self, x: Float[np.ndarray, "example feature"]
     ) -> Float[np.ndarray, "member example node"]:
         """See `Members`."""
-        each = np.eye(self.count)[:, :, None]
-        return np.stack([self.mean(x, np.broadcast_to(one, (self.count, len(x)))) for one in each])
+        each = np.broadcast_to(np.eye(self.count)[:, :, None], (self.count, self.count, len(x)))
+        return self.means(x, each)
 
-    def mean(
+    def means(
         self,
         x: Float[np.ndarray, "example feature"],
-        share: Float[np.ndarray, "member example"] | None = None,
-    ) -> Float[np.ndarray, "example node"]:
+        shares: Float[np.ndarray, "mean member example"],
+    ) -> Float[np.ndarray, "mean example node"]:
         """See `Members`."""
-        if share is None:
-            share = np.full((self.count, len(x)), 1 / self.count)
-        found: Any = self.weights(x, share).astype(np.float32) @ self._closed
-        p = found.toarray()
-        p *= 1 - PRIOR
-        p += PRIOR * self._prior
-        return np.minimum(p, 1, out=p)  # rounding
+        result = np.empty((len(shares), len(x), len(self._prior)), dtype=np.float32)
+        for p, share in zip(result, shares, strict=True):
+            found: Any = self.weights(x, share).astype(np.float32) @ self._closed
+            found.toarray(out=p)
+        result *= 1 - PRIOR
+        result += PRIOR * self._prior
+        return np.minimum(result, 1, out=result)  # rounding
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Members`."""

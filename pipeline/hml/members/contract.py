@@ -34,19 +34,29 @@ class Members(ABC):
         """Each member's coherent probabilities, float32."""
 
     @abstractmethod
+    def means(
+        self,
+        x: Float[np.ndarray, "example feature"],
+        shares: Float[np.ndarray, "mean member example"],
+    ) -> Float[np.ndarray, "mean example node"]:
+        """Means over members, float32, which are coherent as they are.
+
+        Args:
+            x: (example, feature).
+            shares: (mean, member, example) what each member counts for an example, the sum over
+                members being 1. An example's out-of-fold mean counts only members that did not
+                learn from it.
+        """
+
     def mean(
         self,
         x: Float[np.ndarray, "example feature"],
         share: Float[np.ndarray, "member example"] | None = None,
     ) -> Float[np.ndarray, "example node"]:
-        """The mean over members, float32, which is coherent as they are.
-
-        Args:
-            x: (example, feature).
-            share: (member, example) what each member counts for an example, a column's sum being 1;
-                None counts all the same. An example's out-of-fold mean counts only the members that
-                did not learn from it.
-        """
+        """One of the means; without shares all members count the same."""
+        if share is None:
+            share = np.full((self.count, len(x)), 1 / self.count)
+        return self.means(x, share[None])[0]
 
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:

@@ -51,16 +51,22 @@ class NetworkMembers(Members):
         # The maximum commutes with the sigmoid.
         return coherent(logits, self._hierarchy).sigmoid().cpu().numpy()
 
+    def means(
+        self,
+        x: Float[np.ndarray, "example feature"],
+        shares: Float[np.ndarray, "mean member example"],
+    ) -> Float[np.ndarray, "mean example node"]:
+        """See `Members`."""
+        p = self.probability(x)
+        return np.stack([np.einsum("hbj,hb->bj", p, s.astype(np.float32)) for s in shares])
+
     def mean(
         self,
         x: Float[np.ndarray, "example feature"],
         share: Float[np.ndarray, "member example"] | None = None,
     ) -> Float[np.ndarray, "example node"]:
         """See `Members`."""
-        p = self.probability(x)
-        if share is None:
-            return p.mean(0)
-        return np.einsum("hbj,hb->bj", p, share.astype(np.float32))
+        return self.probability(x).mean(0) if share is None else super().mean(x, share)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Members`."""
