@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import networkx as nx
 from dvc.exceptions import DvcException
 from dvc.repo import Repo, lock_repo
+from dvc.repo.index import Index
 
 from pipeline import progress
 from pipeline.artifacts import paths
@@ -56,16 +57,17 @@ class StageStopped(Exception):
 
 
 def plan() -> dict[str, list[str]]:
-    """Every stage of dvc.yaml with the stages it waits for, the latter first.
+    """Every stage of the workspace's own dvc.yaml with the stages it waits for, the latter first.
 
     Raises:
         WorkspaceError: DVC cannot read the workspace.
     """
     with _repo() as repo:
-        order = {stage.addressing: place for place, stage in enumerate(repo.index.stages)}
+        index = Index.from_file(repo, str(paths.DVC_YAML))  # not the hundreds of cells of studies
+        order = {stage.addressing: place for place, stage in enumerate(index.stages)}
         upstream = {
-            stage.addressing: [dependency.addressing for dependency in repo.index.graph[stage]]
-            for stage in repo.index.graph
+            stage.addressing: [dependency.addressing for dependency in index.graph[stage]]
+            for stage in index.graph
         }
     graph = nx.DiGraph((before, after) for after in upstream for before in upstream[after])
     graph.add_nodes_from(upstream)
@@ -84,14 +86,22 @@ def is_up_to_date(stage: str) -> bool:
 
 
 def reproduce(
-    stage: str, *, log: Callable[[str], None], on_event: Callable[[progress.Event], None]
+    stage: str,
+    *,
+    log: Callable[[str], None],
+    on_event: Callable[[progress.Event], None],
+    force: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Let DVC run one stage, or restore its outputs; its upstream must be up to date.
 
     Args:
-        stage: its name.
+        stage: its name, with the path of its dvc.yaml and a colon before it unless that is the
+            workspace's own.
         log: gets every line of output as it comes.
         on_event: gets progress and notes.
+        force: run it even if it is up to date.
+        environment: variables for the stage.
 
     Returns:
         "Completed", "Restored" (outputs taken from the cache) or "Cached" (nothing to do).
@@ -104,8 +114,8 @@ def reproduce(
     tail: deque[str] = deque(maxlen=TAIL)
     LOGS.mkdir(parents=True, exist_ok=True)
     with (
-        open(LOGS / f"{stage}.log", "w", encoding="utf-8", buffering=1) as whole,
-        _process(stage) as process,
+        open(log_of(stage), "w", encoding="utf-8", buffering=1) as whole,
+        _process(stage, force, environment or {}) as process,
     ):
         assert process.stdout is not None
         for raw in process.stdout:
@@ -137,6 +147,11 @@ def reproduce(
     return state
 
 
+def log_of(stage: str) -> Path:
+    """Where the whole output of a stage's latest run lies."""
+    return LOGS / f"{stage.replace('/', '-').replace(':', '-')}.log"
+
+
 def stop_all() -> None:
     """End every running stage with all its children, and let none start any more."""
     _stopping.set()
@@ -159,19 +174,23 @@ def allow() -> None:
 
 
 @contextmanager
-def _process(stage: str) -> Iterator[subprocess.Popen[str]]:
+def _process(
+    stage: str, force: bool, variables: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     environment = os.environ | {
         # `python` in dvc.yaml must be this interpreter, whatever the caller's shell calls python.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
         progress.VARIABLE: "events",
+        **variables,
     }
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item"]
     with _running_lock:  # else a stage could start right after stop_all
         if _stopping.is_set():
             raise StageStopped(stage)
         process = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage],
+            [*command, *(["--force"] if force else []), stage],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

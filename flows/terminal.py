@@ -50,7 +50,7 @@ def run() -> int:
 
 
 def _explain(state: Any, stage_states: Any) -> int:
-    from flows.stages import LOGS, StageFailed  # imports DVC
+    from flows.stages import StageFailed, log_of  # imports DVC
 
     failures = [stage_states]
     if isinstance(stage_states, list):
@@ -64,8 +64,7 @@ def _explain(state: Any, stage_states: Any) -> int:
             print(failure, file=sys.stderr)
         elif isinstance(failure, StageFailed):
             code = 1
-            log = LOGS / f"{failure.stage}.log"
-            print(f"{failure}\nIts whole output: {log}", file=sys.stderr)
+            print(f"{failure}\nIts whole output: {log_of(failure.stage)}", file=sys.stderr)
         elif isinstance(failure, BaseException):
             code = 1
             traceback.print_exception(failure, file=sys.stderr)

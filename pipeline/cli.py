@@ -95,12 +95,12 @@ def _add_benchmark(commands: Any) -> None:
     )
     benchmark.add_argument(
         "--study",
-        default="benchmarks/published/study.yaml",  # pipeline.benchmark.results.DEFAULT
+        default="benchmarks/rare_nodes/study.yaml",  # pipeline.benchmark.pages.DEFAULT
         metavar="FILE",
         help="default: %(default)s",
     )
-    for name, kind in (("datasets", str), ("methods", str), ("members", _count), ("seeds", int)):
-        benchmark.add_argument(f"--{name}", nargs="+", type=kind, metavar=name[:-1].upper())
+    for name in ("datasets", "methods"):
+        benchmark.add_argument(f"--{name}", nargs="+", metavar=name[:-1].upper())
     benchmark.add_argument(
         "--workers", type=_count, metavar="NUMBER", help="cells at a time; default: one per core"
     )
@@ -117,17 +117,14 @@ def _count(text: str) -> int:
 def _benchmark(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from flows import signals, workspace
-    from pipeline.benchmark import command
+    from flows import benchmark, workspace
 
     workspace.check()
-    with workspace.exclusive(), signals.ending_like_ctrl_c():
-        return command.run(
+    with workspace.exclusive():
+        return benchmark.run(
             Path(options.study),
             datasets=options.datasets,
             methods=options.methods,
-            members=options.members,
-            seeds=options.seeds,
             workers=options.workers,
             again=options.again,
         )

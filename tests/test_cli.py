@@ -305,6 +305,26 @@ def test_a_data_set_that_nobody_can_have_is_refused_before_anything_is_written(
     assert Path("params.yaml").read_text() == PARAMS
 
 
+@pytest.mark.parametrize("option", ["--members", "--seeds"])
+def test_a_study_is_narrowed_by_data_sets_and_methods_alone(
+    option: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["benchmark", option, "1"])
+    assert stop.value.code == 2
+    assert f"unrecognized arguments: {option} 1" in capsys.readouterr().err
+
+
+def test_the_study_that_runs_by_default_is_the_one_whose_page_says_so(
+    capsys: pytest.CaptureFixture[str],
+):
+    from pipeline.benchmark import pages
+
+    assert cli.main(["benchmark"]) == 2  # it is not in this folder
+    assert f"expected {pages.DEFAULT} in" in capsys.readouterr().err
+    assert (Path(__file__).parents[1] / pages.DEFAULT).is_file()
+
+
 @pytest.mark.parametrize("workers", ["0", "-1", "many"])
 def test_number_of_workers_is_checked(workers: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stop:

@@ -28,6 +28,7 @@ SMALL = {
     "prepare.max_features": 256,
     "tune.trials": 1,
     "tune.members": 2,
+    "train.kinds": ["network", "forest"],
     "train.members": 4,
     "train.hidden": 32,
     "train.epochs": 2,
@@ -137,14 +138,16 @@ def test_plain_dvc_repro_builds_every_output_from_the_copy_s_own_code(first: Cop
             path = first.folder / out.replace("${dataset}", "hpo_eye")
             assert path.exists(), f"{stage} left no {out}"
             assert path.is_file() or any(path.iterdir())
-    assert first.runs() == [(stage, str(first.folder / "pipeline")) for stage in STAGES]
+    # In an order of DVC's own: stages that do not wait for each other have none.
+    expected = [(stage, str(first.folder / "pipeline")) for stage in STAGES]
+    assert sorted(first.runs()) == sorted(expected)
     assert (first.folder / paths.COST).exists()
     assert (first.folder / paths.MANIFEST).exists()
 
 
 def test_metrics_and_bundles_have_the_same_bytes_when_all_is_rebuilt(copies: tuple[Copy, Copy]):
     one, other = copies
-    assert [stage for stage, _ in other.runs()] == [s for s in STAGES if s in other.lock()]
+    assert sorted(stage for stage, _ in other.runs()) == sorted(other.lock())
     for part in (paths.METRICS, paths.BUNDLE, paths.BASELINES, paths.TUNING, paths.EVALUATION):
         contents = one.contents(part)
         assert contents

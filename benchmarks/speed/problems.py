@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from pipeline.benchmark.study import Cell, Method
+from pipeline.benchmark.study import Grid, Method, Study
+from pipeline.config import Config
 from pipeline.datasets import registry
 from pipeline.hml import Hierarchy, Settings
 from pipeline.hml.preprocessing import Standardizer
@@ -94,9 +95,7 @@ def benchmark(name: str) -> Problem:
     source = registry.get(name)
     with tempfile.TemporaryDirectory() as raw:
         source.fetch(Path(raw), folder)
-        data = prepare.prepare(
-            source.read(Path(raw)), source, _cell(name, "mcloss", 1).config("published")
-        )
+        data = prepare.prepare(source.read(Path(raw)), source, _config(name, "mcloss_1", 5))
     problem = learning.problem(data)
     rows = data.rows("train", "valid")
     features = np.asarray(data.features[rows])
@@ -111,10 +110,13 @@ def benchmark(name: str) -> Problem:
 
 def settings(name: str, *, weighted: bool) -> Settings:
     """As published: the weighted loss as released with five members, or MCLoss with one."""
-    chosen = ("weighted/released", 5) if weighted else ("mcloss", 1)
-    config = _cell(name, *chosen).config("published")
+    chosen: tuple[Method, int] = ("weighted-released", 5) if weighted else ("mcloss", 1)
+    config = _config(name, *chosen)
     return learning.settings("weighted" if weighted else "mcloss", config.train)
 
 
-def _cell(name: str, method: Method, members: int) -> Cell:
-    return Cell(dataset=name, method=method, members=members, seed=0)
+def _config(name: str, method: Method, members: int) -> Config:
+    grid = Grid(datasets=[name], methods=[method], seeds=[0])
+    study = Study(profile="published", members=members, page="", grids={"one": grid})
+    (cell,) = study.cells.values()
+    return study.config(cell, seed=0)

@@ -1,7 +1,7 @@
-"""`python -m pipeline.benchmark STUDY CELL`: run one cell; `rarenode benchmark` calls it.
+"""`python -m pipeline.benchmark STUDY DATASET METHOD`: run a cell, a stage of the study's dvc.yaml.
 
-CELL is the cell as JSON. Its result goes to the study's folder; a line on stderr says what is wrong
-if the user can mend it.
+With RARENODE_AGAIN in the environment seeds that have a result run, too. A line on stderr says what
+is wrong if the user can mend it.
 """
 
 import os
@@ -9,22 +9,24 @@ import sys
 from pathlib import Path
 
 from pipeline import progress
-from pipeline.artifacts import files
 from pipeline.benchmark import study
-from pipeline.errors import RarenodeError
+from pipeline.errors import ConfigError, RarenodeError
 
+AGAIN = "RARENODE_AGAIN"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in `python -m pipeline`
 
 
 def main(arguments: list[str]) -> int:
     """Run one cell; return 0, or 2 if the user can fix what stopped it."""
-    path, text = arguments
+    path, dataset, method = arguments
     try:
         grid = study.load(Path(path))
-        one = study.Cell.model_validate_json(text)
+        found = [c for c in grid.cells.values() if (c.dataset, c.method) == (dataset, method)]
+        if not found:
+            raise ConfigError(f"expected a cell of {path}, found {dataset}, {method}")
         from pipeline.benchmark import cell  # torch: only after the environment is set
 
-        files.write_json(Path(grid.results) / one.file_name, cell.run(one, grid.profile))
+        cell.run(grid, found[0], again=AGAIN in os.environ)
     except RarenodeError as error:
         progress.refuse(str(error))
         return 2

@@ -1,273 +1,239 @@
-"""The results of a study, and the page that shows them. Torch-free: the page is written at once."""
+"""The results of a study's cells, as files and as figures. Torch-free: pages are quick."""
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 from scipy.stats import t
 
 from pipeline.artifacts import files
-from pipeline.benchmark.study import Cell, Study
-from pipeline.config.published import PUBLISHED
+from pipeline.benchmark.study import CLASSICAL, Cell, Study
 
-SCHEMA = 1
-DEFAULT = Path("benchmarks/published/study.yaml")
-_RAREST = "1-9"
-_RULE = "half"
-_ABOUT = {
-    "published": (
-        " ([method.md](method.md), sections 9 and 10): trained on train+valid, each split's "
-        "missing values filled with its own means, no tuning. We chose nothing here by a test "
-        "figure; how the literature chose its settings is not ours to say."
-    ),
-    "full": (
-        ", without its tuning: the published networks in larger batches "
-        "([ADR 8](adr/0008-larger-batches.md)), trained on train+valid, missing values filled "
-        "with training means. The settings were chosen on validation data."
-    ),
-}
-Group = tuple[str, str, int]  # data set, method, members
-Runs = list[tuple[Cell, dict[str, Any]]]
+SCHEMA = 2
+RAREST = "macro_ap/rarity=1-9"
+# Figures whose replicates are kept, so that differences of methods have paired intervals.
+REPLICATED = (
+    "micro_ap",
+    "macro_ap",
+    RAREST,
+    "macro_ap/rarity=10-29",
+    "macro_ap/rarity=30-99",
+    "macro_ap/rarity=100+",
+    "macro_f1/half",
+    "macro_f1/prior_matched",
+    "macro_f1/tuned",
+)
 
 
-def settings_of(cell: Cell, profile: str) -> dict[str, Any]:
-    """What a result depends on beside data and code: another one asks for another run."""
-    config = cell.config(profile)
-    unused = {"baselines", *(() if config.train.cross_fit else ("beta",))}
-    if not cell.method.startswith("weighted/"):
-        unused.add("weighting")
-    return {
-        "prepare": config.prepare.model_dump(),
-        "train": config.train.model_dump(exclude=unused),
-    }
+def settings_of(study: Study, cell: Cell) -> dict[str, Any]:
+    """What a result depends on beside data, code and seed: another one asks for another run."""
+    config = study.config(cell, cell.seeds[0])
+    prepare = config.prepare.model_dump()
+    if cell.method in CLASSICAL:
+        return {"prepare": prepare, "train": {"beta": config.train.beta}}
+    own = cell.method == "ours" or cell.method.startswith("weighted-")
+    # Baselines are networks whatever the kinds, and are not weighted.
+    unused = {"baselines"} | (set() if own else {"weighting", "kinds"})
+    if not config.train.cross_fit:
+        unused |= {"beta", "kinds"}
+    return {"prepare": prepare, "train": config.train.model_dump(exclude=unused)}
 
 
-def current(cell: Cell, grid: Study) -> dict[str, Any] | None:
-    """The result of a cell; None if there is none, or one of other settings than the study's.
+def read(study: Study, cell: Cell) -> dict[str, Any] | None:
+    """The result of a cell, with its runs of the study's settings alone; None if there is none.
 
     Raises:
         ArtifactError: it is damaged or of another schema.
     """
-    file = Path(grid.results) / cell.file_name
+    file = study.file(cell)
     if not file.exists():
         return None
     result = files.read_json(file, schema=SCHEMA)
-    return result if result["settings"] == settings_of(cell, grid.profile) else None
+    wanted = settings_of(study, cell)
+    runs = [r for r in result["runs"] if r["settings"] == wanted and r["seed"] in cell.seeds]
+    return result | {"runs": runs} if runs else None
 
 
-def line(cell: Cell, grid: Study) -> str:
-    """The result of a cell in one line."""
-    result = current(cell, grid)
-    if result is None:
-        return "no result"
-    test = result["test"]
-    return (
-        f"micro AP {_number([test['micro_ap']], 4)}, macro AP {_number([test['macro_ap']], 4)}, "
-        f"macro recall at 0.5 {_number([_recall(result)], 2)} %, {result['cost']['seconds']:.0f} s"
-    )
+def runs_of(study: Study, cell: Cell) -> dict[int, dict[str, Any]]:
+    """Seed -> run of the study's settings."""
+    result = read(study, cell)
+    return {run["seed"]: run for run in result["runs"]} if result else {}
 
 
-def write(grid: Study, path: Path) -> None:
-    """Write the study's page from the results that are there and have the study's settings."""
-    found: dict[Group, Runs] = {}
-    missing: list[Cell] = []
-    for cell in grid.all_cells():
-        result = current(cell, grid)
-        if result is None:
-            missing.append(cell)
-        else:
-            found.setdefault((cell.dataset, cell.method, cell.members), []).append((cell, result))
-    sections = [
-        _head(grid, path, missing),
-        _reproduced(found),
-        _weighted(found),
-        _costs(found),
-        _commands(found, path),
-    ]
-    page = Path(grid.page)
-    with files.whole_file(page) as temporary:
-        temporary.write_text("\n\n".join(s for s in sections if s) + "\n", encoding="utf-8")
+def written(values: np.ndarray) -> str:
+    """Replicates in one line, five digits each."""
+    return " ".join(f"{value:.5g}" for value in values)
 
 
-def _head(grid: Study, path: Path, missing: Sequence[Cell]) -> str:
-    lines = [
-        "# Results",
-        "",
-        f"Written by `rarenode benchmark` from `{grid.results}`; the study is `{path}`. The "
-        f"settings are those of the profile `{grid.profile}`{_ABOUT[grid.profile]} ± is half of a "
-        "95 % t interval over seeds; it does not cover the choice of the test examples.",
-    ]
-    if missing:
-        lines += ["", f"**{len(missing)} cells have no result of these settings yet:**", ""]
-        lines += [f"- {cell.name}" for cell in missing]
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, or a difference or ratio of two: over seeds, and over test examples.
+
+    Attributes:
+        mean: over seeds.
+        half: half of the 95 % interval; None where one seed and no replicates leave nothing.
+    """
+
+    mean: float
+    half: float | None
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+        return self.mean - (self.half or 0)
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f}" + ("" if self.half is None else f" ± {self.half:.4f}")
 
 
-def _reproduced(found: dict[Group, Runs]) -> str:
-    rows = []
-    for (dataset, method, members), runs in found.items():
-        if method != "mcloss" or dataset not in PUBLISHED:
-            continue
-        tests = [result["test"] for _, result in runs]
-        values = [test["micro_ap"] for test in tests]
-        published = PUBLISHED[dataset].au_prc
-        rows.append(
-            [
-                dataset,
-                str(members),
-                f"{published:.3f}",
-                _number(values, 4),
-                f"{statistics.fmean(values) - published:+.4f}",
-                str(len(values)),
-                _number([test["macro_ap"] for test in tests], 4),
-            ]
-        )
-    if not rows:
-        return ""
-    return "\n".join(
-        [
-            "## MCLoss, against the published figures",
-            "",
-            "AU(PRC) is the micro average precision over scored nodes on the test split; the "
-            "published one is of one member, the mean of ten seeds.",
-            "",
-            _table(
-                [
-                    *("data set", "members", "published AU(PRC)", "ours"),
-                    *("difference", "seeds", "macro AP"),
-                ],
-                rows,
-            ),
+@dataclass(frozen=True)
+class Runs:
+    """One method on one data set.
+
+    Attributes:
+        dataset: name.
+        method: name.
+        about: of the data set: nodes, examples.
+        runs: one for each seed: what the cell's file has of the method, the seed, the settings.
+    """
+
+    dataset: str
+    method: str
+    about: dict[str, Any]
+    runs: list[dict[str, Any]]
+
+    def values(self, figure: str) -> list[float]:
+        """A figure of each seed, as `Evaluation` names it; empty if the method does not have it."""
+        found = [_figure(run["test"], figure) for run in self.runs]
+        return [value for value in found if value is not None] if None not in found else []
+
+    def mean(self, figure: str) -> float:
+        """Over seeds; NaN if the method does not have it."""
+        values = self.values(figure)
+        return statistics.fmean(values) if values else math.nan
+
+    @cached_property
+    def _replicates(self) -> dict[str, np.ndarray]:
+        """Figure -> (replicate,) mean over seeds."""
+        each = [
+            {name: np.array(line.split(), dtype=np.float64) for name, line in lines.items()}
+            for lines in (run["replicates"] for run in self.runs)
         ]
-    )
+        return {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
+
+    def replicates(self, figure: str) -> np.ndarray | None:
+        """(replicate,) the figure under weights that all methods share, mean over seeds."""
+        return self._replicates.get(figure)
+
+    def estimate(self, figure: str) -> Estimate:
+        """The figure with its interval."""
+        return _estimate(self.values(figure), self.replicates(figure))
+
+    def difference(self, other: "Runs", figure: str) -> Estimate:
+        """How much higher the figure is than another method's, paired by seed and replicate."""
+        values, base = self._by_seed(figure), other._by_seed(figure)
+        mine, theirs = self.replicates(figure), other.replicates(figure)
+        gap = mine - theirs if mine is not None and theirs is not None else None
+        return _estimate([values[seed] - base[seed] for seed in values if seed in base], gap)
+
+    def _by_seed(self, figure: str) -> dict[int, float]:
+        """Empty if the method does not have it."""
+        values = self.values(figure)
+        return {run["seed"]: value for run, value in zip(self.runs, values, strict=False)}
 
 
-def _weighted(found: dict[Group, Runs]) -> str:
-    sections: list[str] = []
-    for dataset in dict.fromkeys(group[0] for group in found):
-        groups = {group: runs for group, runs in found.items() if group[0] == dataset}
-        reference = groups.get((dataset, "mcloss", 1))
-        weighted = any(method.startswith("weighted/") for _, method, _ in groups)
-        if not weighted or reference is None:
-            continue
-        rows = []
-        for (_, method, members), runs in groups.items():
-            tests = [result["test"] for _, result in runs]
-            recall = [_recall(result) for _, result in runs]
-            equal = groups.get((dataset, "mcloss", members))
-            rows.append(
-                [
-                    method,
-                    str(members),
-                    *_loss(runs[0][1]),
-                    _number([test["micro_ap"] for test in tests], 4),
-                    _number([test["macro_ap"] for test in tests], 4),
-                    _number([_rarest(test) for test in tests], 4),
-                    _number([100 * test["rules"][_RULE]["macro_f1"] for test in tests], 2),
-                    _number(recall, 2),
-                    _times(recall, reference),
-                    _times(recall, equal),
+class Table:
+    """All results of a study.
+
+    Attributes:
+        study: that they are of.
+        found: (data set, method) -> runs.
+        missing: cells that lack a seed.
+    """
+
+    def __init__(self, study: Study) -> None:
+        """Read them.
+
+        Raises:
+            ArtifactError: a file is damaged or of another schema.
+        """
+        self.study = study
+        self.found: dict[tuple[str, str], Runs] = {}
+        self.missing: list[Cell] = []
+        for cell in study.cells.values():
+            result = read(study, cell)
+            if result is None or len(result["runs"]) < len(cell.seeds):
+                self.missing.append(cell)
+            if result is None:
+                continue
+            about = {"nodes": result["nodes"], "examples": result["examples"]}
+            for name in result["runs"][0]["methods"]:
+                runs = [
+                    run["methods"][name] | {key: run[key] for key in ("seed", "settings")}
+                    for run in result["runs"]
                 ]
-            )
-        head = ["method", "members", "R", "focal", "micro AP", "macro AP"]
-        head += [f"macro AP, {_RAREST} positives", "macro F1 %", "macro recall %"]
-        head += ["recall / mcloss, 1 member", "recall / mcloss, equal members"]
-        sections += [f"### {dataset}", "", _table(head, rows), ""]
-    if not sections:
-        return ""
-    return "\n".join(
-        [
-            "## The weighted loss, as released and as in the paper",
-            "",
-            "Macro F1 and recall at the rule `half` (a cut of 0.5) over all scored nodes; a node "
-            "without a test positive counts as 0. Two ratios stand side by side: the published "
-            "comparison is with one member; equal members are fairer, though R (the sum or the "
-            "mean over examples and nodes) still differs, as it did in the published codes.",
-            "",
-            *sections,
-        ]
-    ).rstrip()
+                self.found[cell.dataset, name] = Runs(cell.dataset, name, about, runs)
+
+    @property
+    def methods(self) -> list[str]:
+        """Those with a result, in the order of the study."""
+        return list(dict.fromkeys(method for _, method in self.found))
+
+    def datasets(self, *methods: str) -> list[str]:
+        """The data sets with a result of all these methods, in the order of the study."""
+        names = self.study.datasets
+        return [name for name in names if all((name, m) in self.found for m in methods)]
+
+    def confirming(self, *methods: str) -> list[str]:
+        """Those of them by which nothing was chosen."""
+        return [n for n in self.datasets(*methods) if n not in self.study.development]
 
 
-def _costs(found: dict[Group, Runs]) -> str:
-    rows = [
-        [
-            dataset,
-            method,
-            str(members),
-            f"{statistics.fmean(r['cost']['seconds'] for _, r in runs):.0f}",
-            f"{statistics.fmean(r['cost']['seconds_per_epoch'] for _, r in runs):.2f}",
-            str(max(r["cost"]["peak_memory_mb"] for _, r in runs)),
-            f"{runs[0][1]['cost']['threads']} of {runs[0][1]['cost']['cores']}",
-        ]
-        for (dataset, method, members), runs in found.items()
-    ]
-    head = [
-        "data set",
-        "method",
-        "members",
-        "seconds",
-        "seconds per epoch",
-        "peak MB",
-        "cores used",
-    ]
-    text = (
-        "## Cost\n\nOne training on train+valid, mean over seeds, while other work ran on the "
-        "same machine."
-    )
-    return f"{text}\n\n{_table(head, rows)}" if rows else ""
-
-
-def _commands(found: dict[Group, Runs], path: Path) -> str:
-    study = "" if path == DEFAULT else f" --study {path}"
-    start = f"rarenode benchmark{study}"
-    lines = ["## Commands", "", f"All of it: `{start}`. One cell again:", "", "```"]
-    for runs in found.values():
-        lines += [
-            f"{start} --datasets {cell.dataset} --methods {cell.method} --members {cell.members} "
-            f"--seeds {cell.seed} --again"
-            for cell, _ in runs
-        ]
-    return "\n".join([*lines, "```"])
-
-
-def _loss(result: dict[str, Any]) -> tuple[str, str]:
-    """R and the uncertainty of the focal weight."""
-    train = result["settings"]["train"]
-    own = train.get("weighting")
-    return (own["reduction"], own["uncertainty"]) if own else (train["reduction"], "none")
-
-
-def _recall(result: dict[str, Any]) -> float:
-    """Macro recall in percent."""
-    return 100 * result["test"]["rules"][_RULE]["macro_recall"]
-
-
-def _rarest(test: dict[str, Any]) -> float | None:
-    return next(part["macro_ap"] for part in test["by_rarity"] if part["bin"] == _RAREST)
-
-
-def _number(values: Sequence[float | None], digits: int) -> str:
-    """Mean and half the width of the 95 % t interval; one value stands alone."""
+def number(values: Iterable[float | None], digits: int) -> str:
+    """Mean and half the width of the 95 % t interval over seeds; one value stands alone."""
     known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
+    if not known:
         return ""
-    mean = statistics.fmean(known)
-    if len(known) < 2:
-        return f"{mean:.{digits}f}"
-    half = float(t.ppf(0.975, len(known) - 1)) * statistics.stdev(known) / math.sqrt(len(known))
-    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+    half = _of_seeds(known)
+    text = f"{statistics.fmean(known):.{digits}f}"
+    return text if half is None else f"{text} ± {half:.{digits}f}"
 
 
-def _times(recall: Sequence[float], runs: Runs | None) -> str:
-    """How many times the mean recall of other runs this one is."""
-    base = statistics.fmean(_recall(result) for _, result in runs) if runs else 0.0
-    return f"{statistics.fmean(recall) / base:.2f}" if base else ""
+def _figure(test: dict[str, Any], figure: str) -> float | None:
+    """`macro_f1/tuned/rarity=1-9` out of the figures of a result."""
+    name, *details = figure.split("/")
+    place = test
+    for kind in ("rarity", "depth"):
+        if details and details[-1].startswith(f"{kind}="):
+            wanted = details.pop().partition("=")[2]
+            key = "bin" if kind == "rarity" else kind
+            parts = [part for part in test[f"by_{kind}"] if str(part[key]) == wanted]
+            if not parts:
+                return None
+            place = parts[0]
+    if details:
+        return place["rules"].get(details[0], {}).get(name)
+    return place.get(name)
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = [[*head], *([*row] for row in rows)]
-    lines.insert(1, ["---"] + ["---:"] * (len(lines[0]) - 1))
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+def _estimate(values: list[float], replicates: np.ndarray | None) -> Estimate:
+    """The intervals over seeds and over test examples are independent: their halves add up so."""
+    if not values:
+        return Estimate(math.nan, None)
+    halves = [_of_seeds(values)]
+    if replicates is not None and np.isfinite(replicates).all():
+        halves.append(1.96 * float(replicates.std(ddof=1)))
+    known = [half for half in halves if half is not None]
+    return Estimate(statistics.fmean(values), math.hypot(*known) if known else None)
+
+
+def _of_seeds(values: list[float]) -> float | None:
+    """Half of the 95 % t interval of the mean."""
+    if len(values) < 2:
+        return None
+    spread = statistics.stdev(values) / math.sqrt(len(values))
+    return float(t.ppf(0.975, len(values) - 1)) * spread

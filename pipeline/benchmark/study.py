@@ -1,6 +1,9 @@
-"""What a study consists of: benchmarks/<study>/study.yaml, typed and checked."""
+"""What a study consists of: benchmarks/<study>/study.yaml, typed and checked.
 
-from collections.abc import Iterator
+The cells are stages of the dvc.yaml beside it, one for each data set and method.
+"""
+
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,48 +16,112 @@ from pipeline.config.sections import Count, Section
 from pipeline.datasets import registry
 from pipeline.errors import ConfigError
 
-Method = Literal["bce", "mcloss", "weighted/paper", "weighted/released"]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# A slash would make a folder of a result, and is no part of a stage's name: see `learning.Method`.
+Method = Literal[
+    "ours",
+    "weighted-paper",
+    "weighted-released",
+    "bce",
+    "mcloss",
+    "mcloss_1",
+    "focal",
+    "asymmetric",
+    "class_balanced",
+    "observation_weighted",
+    "oversampling",
+    "logistic_regression",
+    "random_forest",
+]
+CLASSICAL = ("logistic_regression", "random_forest")
+Seeds = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
+Names = Annotated[list[str], Field(min_length=1)]
+
+
+class Grid(Section):
+    """Each of the data sets with each of the methods, and with every seed."""
+
+    datasets: Names
+    methods: Annotated[list[Method], Field(min_length=1)]
+    seeds: Seeds
 
 
 class Cell(Section):
-    """One training and its evaluation."""
+    """A method on a data set, with some seeds."""
 
     dataset: str
     method: Method
-    members: Count
-    seed: Seed
+    seeds: Seeds
 
     @property
     def name(self) -> str:
         """For people."""
-        plural = "s" if self.members > 1 else ""
-        return f"{self.dataset}, {self.method}, {self.members} member{plural}, seed {self.seed}"
+        return f"{self.dataset}, {self.method}"
+
+
+class Study(Section):
+    """A study: its cells, what they have in common, and its page.
+
+    Attributes:
+        profile: where parameters start, untuned.
+        members: of each ensemble.
+        page: Markdown, written from the results.
+        development: the data sets by whose validation data the product's method was chosen; what a
+            study says of methods, it says of the others.
+        parameters: "all", a data set or a method -> parameter -> value, in the place of the
+            profile's; of several the last in this order counts.
+        grids: each is a stage of dvc.yaml with a matrix.
+    """
+
+    profile: Literal["quick", "published", "full"]
+    members: Count
+    page: str
+    development: list[str] = Field(default_factory=list)
+    parameters: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    grids: Annotated[dict[str, Grid], Field(min_length=1)]
+    path: Path = Path()
+
+    @cached_property
+    def cells(self) -> dict[str, Cell]:
+        """Address of a DVC stage -> its cell, in the order of the file."""
+        stages = self.path.parent / "dvc.yaml"
+        return {
+            f"{stages}:{grid_name}@{dataset}-{method}": Cell(
+                dataset=dataset, method=method, seeds=grid.seeds
+            )
+            for grid_name, grid in self.grids.items()
+            for dataset in grid.datasets
+            for method in grid.methods
+        }
 
     @property
-    def file_name(self) -> str:
-        """Of its result."""
-        method = self.method.replace("/", "-")
-        return f"{self.dataset}.{method}.{self.members}.{self.seed}.json"
+    def datasets(self) -> list[str]:
+        """Each once, in the order of the file."""
+        return list(dict.fromkeys(cell.dataset for cell in self.cells.values()))
 
-    def config(self, profile: str) -> Config:
-        """The parameters of this cell.
+    def file(self, cell: Cell) -> Path:
+        """Where the result of a cell lies."""
+        return self.path.parent / "results" / f"{cell.dataset}.{cell.method}.json"
+
+    def config(self, cell: Cell, seed: int) -> Config:
+        """The parameters of a cell.
 
         Raises:
-            ConfigError: the profile does not fit the data set.
+            ConfigError: the profile or a parameter does not fit the data set.
         """
-        family, _, variant = self.method.partition("/")
-        changes = profiles.values(profile, self.dataset) | {
-            "dataset": self.dataset,
-            "profile": profile,
-            "seed": self.seed,
+        family, _, variant = cell.method.partition("-")
+        changes = profiles.values(self.profile, cell.dataset)
+        for key in ("all", cell.dataset, cell.method):
+            changes |= self.parameters.get(key, {})
+        changes |= {
+            "dataset": cell.dataset,
+            "profile": "custom" if self.profile == "quick" else self.profile,
+            "seed": seed,
             "train.members": self.members,
             "train.baselines": [],
-            "train.kinds": ["network"],
-            "train.cross_fit": False,
             "tune.trials": 0,
-            **({"train.weighting.variant": variant} if family == "weighted" else {}),
         }
+        if family == "weighted":
+            changes |= {"train.weighting.variant": variant, "train.kinds": ["network"]}
         values: dict[str, Any] = {}
         for key, value in changes.items():
             *sections, name = key.split(".")
@@ -62,35 +129,7 @@ class Cell(Section):
             for section in sections:
                 place = place.setdefault(section, {})
             place[name] = value
-        return parse(values, self.name)
-
-
-class Block(Section):
-    """Cells that differ in data set and seed."""
-
-    datasets: Annotated[list[str], Field(min_length=1)]
-    method: Method
-    members: Count
-    seeds: Annotated[list[Seed], Field(min_length=1)]
-
-    def cells(self) -> Iterator[Cell]:
-        """Data sets first, then seeds."""
-        for dataset in self.datasets:
-            for seed in self.seeds:
-                yield Cell(dataset=dataset, method=self.method, members=self.members, seed=seed)
-
-
-class Study(Section):
-    """A study: its grid, and where its results and its page lie."""
-
-    profile: Literal["published", "full"]
-    results: str
-    page: str
-    cells: list[Block]
-
-    def all_cells(self) -> list[Cell]:
-        """Every cell, in the order of the file."""
-        return [cell for block in self.cells for cell in block.cells()]
+        return parse(values, cell.name)
 
 
 def load(path: Path) -> Study:
@@ -102,16 +141,25 @@ def load(path: Path) -> Study:
     """
     _, values = read(path, YAML(typ="safe", pure=True))
     try:
-        study = Study.model_validate(values)
+        study = Study.model_validate(values | {"path": path})
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         found = repr(first["input"])
         raise ConfigError(f"{path}: {where}: {first['msg']}, found {found}") from None
-    cells = study.all_cells()
-    for cell in cells:
-        if cells.count(cell) > 1:  # it would count as another seed
+    for name, grid in study.grids.items():
+        if len({*grid.datasets}) * len({*grid.methods}) < len(grid.datasets) * len(grid.methods):
+            raise ConfigError(f"{path}: expected each data set and method of {name} once")
+    seen: set[tuple[str, str]] = set()
+    for cell in study.cells.values():
+        if (cell.dataset, cell.method) in seen:
             raise ConfigError(f"{path}: expected each cell once, found {cell.name} again")
+        seen.add((cell.dataset, cell.method))
         registry.check(cell.dataset)
-        cell.config(study.profile)
+        study.config(cell, cell.seeds[0])
+    methods = {cell.method for cell in study.cells.values()}
+    known = {"all", *study.datasets}
+    for names, expected in ((study.parameters, known | methods), (study.development, known)):
+        if unknown := sorted({*names} - expected):
+            raise ConfigError(f"{path}: expected one of its data sets or methods, found {unknown}")
     return study

@@ -32,6 +32,7 @@ _FIXED: dict[str, Any] = {
     "train.weighting.focal_floor": 0.25,
     "train.weighting.focal_power": 1.0,
     "train.weighting.reduction": "sum",
+    "train.weighting.start": "random",
 }
 # What it sets and leaves to be changed: the size of the ensembles, what they are compared with.
 _FREE: dict[str, Any] = {

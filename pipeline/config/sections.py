@@ -21,7 +21,7 @@ Baseline = Literal[
     "weighted/paper",
     "weighted/released",
 ]
-Kind = Literal["network", "neighbours", "forest"]
+Kind = Literal["network", "neighbours", "forest", "kernel"]
 FEWEST = 4  # members of a cross-fitted ensemble: two leave each example out, the others learn
 Reduction = Literal["mean", "sum"]
 Uncertainty = Literal[
@@ -90,12 +90,13 @@ class Weighting(Section):
     focal_floor: NotNegative = 0.25
     focal_power: Positive = 1.0
     reduction: Reduction = "mean"
+    start: Literal["prior", "random"] = "prior"  # of the output's biases
 
 
 class Train(Section):
     """The ensemble of networks and its optimiser."""
 
-    kinds: list[Kind] = ["network", "neighbours", "forest"]
+    kinds: list[Kind] = ["network", "forest", "kernel"]
     members: Count = 10  # of each kind
     hidden: Count = 256
     layers: Annotated[int, Field(ge=1)] = 2  # linear layers, the output layer included

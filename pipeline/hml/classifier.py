@@ -25,7 +25,7 @@ class RareNodeClassifier(BaseEstimator):
         hierarchy: of the nodes, whose order is the order of Y's columns; None is flat: no edges.
         rule: which cuts `predict` uses, "tuned", "prior_matched" or "half".
         beta: of the rule "tuned": recall counts beta times as much as precision.
-        kinds: of the members, see `members`; the default has all of them.
+        kinds: of the members, see `members`.
         cross_fit: whether each example is left out by two members of each kind, so that there are
             honest scores to place cuts and combine kinds by; without, `rule` has to be "half" and
             `kinds` ("network",).
@@ -50,7 +50,7 @@ class RareNodeClassifier(BaseEstimator):
         focal_floor: float = 0.25,
         focal_power: float = 1.0,
         reduction: Reduction = "mean",
-        kinds: Sequence[str] = ("network", "neighbours", "forest"),
+        kinds: Sequence[str] = ("network", "forest", "kernel"),
         members: int = 10,
         hidden: int = 256,
         layers: int = 2,
@@ -59,6 +59,7 @@ class RareNodeClassifier(BaseEstimator):
         epochs: int = 20,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-4,
+        prior_start: bool = True,
         rule: Literal["half", "prior_matched", "tuned"] = "tuned",
         beta: float = 1.0,
         cross_fit: bool = True,
@@ -81,6 +82,7 @@ class RareNodeClassifier(BaseEstimator):
         self.epochs = epochs
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.prior_start = prior_start
         self.rule = rule
         self.beta = beta
         self.cross_fit = cross_fit
@@ -160,6 +162,7 @@ class RareNodeClassifier(BaseEstimator):
             epochs=self.epochs,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
+            prior_start=self.prior_start,
             objective=Objective(
                 variant=self.variant,
                 floor=self.floor,

@@ -14,7 +14,13 @@ from pipeline.hml.decisions import half_cuts, prior_matched_cuts_streamed
 from pipeline.hml.ensemble import WORK, Combination, Ensemble
 from pipeline.hml.folds import folds, learners
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.members import ForestMembers, Members, NeighbourMembers, NetworkMembers
+from pipeline.hml.members import (
+    ForestMembers,
+    KernelMembers,
+    Members,
+    NeighbourMembers,
+    NetworkMembers,
+)
 from pipeline.hml.mixing import fit_weights, mixed
 from pipeline.hml.pools import pools_of
 from pipeline.hml.predictions import BLOCK, KEPT, Predictions
@@ -114,11 +120,19 @@ class Fitted:
     members: dict[str, Members]
     fold: np.ndarray | None
     _kept: dict[tuple[str, int], Pair] = field(default_factory=dict)
+    _combined: dict[tuple[str, ...], tuple[Combination | None, Predictions]] = field(
+        default_factory=dict
+    )
 
     @property
     def settings(self) -> Settings:
         """Of the networks."""
         return self._problem.settings
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """Of the nodes."""
+        return self._problem.hierarchy
 
     def ensemble(self, kinds: Sequence[str] | None = None, *, beta: float = 1.0) -> Ensemble:
         """The ensemble of some kinds, with the cuts and the combination of out-of-fold scores.
@@ -133,12 +147,26 @@ class Fitted:
         cuts = {"half": half_cuts(len(problem.hierarchy))}
         combination = None
         if self.fold is not None:
-            combination, held_out = self._held_out([*chosen])
-            predictions = Predictions(problem.closed, held_out)
+            combination, predictions = self._combine(tuple(chosen))
             blocks = (p for _, p in predictions)
             cuts["prior_matched"] = prior_matched_cuts_streamed(blocks, len(problem.rows), share)
             cuts["tuned"] = tuned_cuts(predictions, beta=beta)
         return Ensemble(problem.hierarchy, problem.preprocessing, chosen, share, cuts, combination)
+
+    def held_out(self, kinds: Sequence[str] | None = None) -> Predictions:
+        """Probabilities of the training examples by members that did not learn from them.
+
+        They are spread as those of all members are on new examples: what cuts are placed by.
+
+        Args:
+            kinds: names; None is all.
+
+        Raises:
+            ValueError: nothing was left out.
+        """
+        if self.fold is None:
+            raise ValueError("there are held-out predictions only with cross_fit")
+        return self._combine(tuple(self.members if kinds is None else kinds))[1]
 
     def training(self) -> Training:
         """A training as the networks had it, from its start."""
@@ -155,13 +183,17 @@ class Fitted:
             scored=problem.scored,
         )
 
-    def _held_out(
+    def _combine(self, chosen: tuple[str, ...]) -> tuple[Combination | None, Predictions]:
+        """The combination of kinds and what `held_out` gives; the latest is kept."""
+        if chosen not in self._combined:
+            combination, held_out = self._fit_combination([*chosen])
+            self._combined.clear()
+            self._combined[chosen] = combination, Predictions(self._problem.closed, held_out)
+        return self._combined[chosen]
+
+    def _fit_combination(
         self, kinds: list[str]
     ) -> tuple[Combination | None, Callable[[slice], np.ndarray]]:
-        """The combination of kinds, and the probabilities of training examples.
-
-        These are by members that left the examples out, and spread as those of all members.
-        """
         problem, nodes = self._problem, len(self._problem.hierarchy)
         labels, seed = problem.closed, problem.seed
         scored = np.ones(nodes, bool) if problem.scored is None else problem.scored
@@ -243,6 +275,12 @@ def _neighbours(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
     return NeighbourMembers(problem.standardised(), labels, problem.hierarchy, problem.learns)
 
 
+def _kernel(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
+    assert problem.learns is not None
+    labels = sparse.csr_array(problem.labels)[problem.rows]
+    return KernelMembers(problem.standardised(), labels, problem.hierarchy, problem.learns)
+
+
 def _forest(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
     assert problem.learns is not None
     labels = sparse.csr_array(problem.labels)[problem.rows]
@@ -260,4 +298,5 @@ _FITS: dict[str, Callable[[_Problem, EpochEnd | None], Members]] = {
     "network": _networks,
     "neighbours": _neighbours,
     "forest": _forest,
+    "kernel": _kernel,
 }

@@ -18,8 +18,8 @@ from scipy import sparse
 from pipeline.hml.pools import Sample, fit_logistic, logit, pools_of, sampled
 
 # Standard deviation of the kinds' weights around their mean, as a prior. Smaller ones leave the
-# weights equal, larger ones fit the noise of rare nodes (docs/adr/0010).
-_APART = 0.05
+# weights equal, larger ones fit the noise of rare nodes (docs/adr/0011).
+_APART = 0.02
 
 
 def mixed(

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import nn
 from torch.nn import functional
 
@@ -43,6 +43,19 @@ class Networks(nn.Module):
         weights[0] = weights[0].permute(1, 0, 2).contiguous()
         self.weights = nn.ParameterList(weights)
         self.biases = nn.ParameterList(biases)
+
+    @torch.no_grad()
+    def start_at(self, support: Int[np.ndarray, " node"], examples: int) -> None:
+        """Start the biases of the output at the logits of the nodes' shares of positives.
+
+        Args:
+            support: positives of each node; half a one and half a negative are added, so that there
+                is a logit where there are none.
+            examples: how many there are.
+        """
+        share = (support + 0.5) / (examples + 1)
+        logit = np.log(share / (1 - share))
+        self.biases[-1].copy_(torch.from_numpy(logit).expand_as(self.biases[-1]))
 
     def forward(
         self, x: Float[torch.Tensor, "example feature"]

@@ -38,6 +38,10 @@ class Settings:
         epochs: passes over the examples.
         learning_rate: Adam's.
         weight_decay: factor of the L2 penalty.
+        prior_start: whether each node's bias starts at the logit of its share of positives, as in
+            logit adjustment by the log prior (Menon et al., ICLR 2021): the networks then learn
+            what tells examples apart, and not first how rare each node is. Else biases start as
+            in torch.nn.Linear.
         objective: what is minimised.
     """
 
@@ -49,6 +53,7 @@ class Settings:
     epochs: int = 20
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
+    prior_start: bool = False
     objective: Objective = field(default_factory=Objective)
 
     def __post_init__(self) -> None:
@@ -196,6 +201,8 @@ class Training:
         self._dropout_seed = int(self._order.integers(2**63))
         sizes = (features.shape[1], *[settings.hidden] * (settings.layers - 1), len(hierarchy))
         networks = Networks(settings.members, sizes, dropout=settings.dropout, seed=seed)
+        if settings.prior_start:
+            networks.start_at(hierarchy.support(learnt), len(self._examples))
         self.networks = networks.to(self.device)
         self.loss = loss_of(learnt, hierarchy, settings.objective, scored, self.device)
         self._optimiser = torch.optim.Adam(

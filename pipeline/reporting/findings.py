@@ -12,6 +12,7 @@ _KINDS = {
     "network": "networks",
     "neighbours": "nearest-neighbour members",
     "forest": "forests",
+    "kernel": "kernel regressions",
 }
 _NAMES = {
     "micro_ap": "micro AP",

@@ -3,7 +3,7 @@
 import math
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,8 @@ from pipeline.artifacts import files, paths
 from pipeline.config import Config
 from pipeline.errors import ArtifactError
 from pipeline.hml import Ensemble, decisions, load_bundle
-from pipeline.hml.evaluation import Evaluation, evaluate, row_weights
-from pipeline.hml.predictions import Predictions
+from pipeline.hml.evaluation import Decide, Evaluation, evaluate, row_weights
+from pipeline.hml.predictions import Predict, Predictions
 from pipeline.hml.reliability import reliability
 from pipeline.hml.slices import RARITY_BINS, rarity_bins
 from pipeline.hml.tuned import tuned_cuts
@@ -102,27 +102,65 @@ def _bundle(path: Path, problem: Problem) -> Ensemble:
     return ensemble
 
 
+class Model(Protocol):
+    """What is evaluated: an `Ensemble`, or what predicts and decides as one does."""
+
+    @property
+    def share(self) -> np.ndarray:
+        """See `Ensemble`."""
+        ...
+
+    @property
+    def cuts(self) -> dict[str, np.ndarray]:
+        """See `Ensemble`."""
+        ...
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """See `Ensemble`."""
+        ...
+
+    def decide(self, p: Any, rule: str) -> np.ndarray:
+        """See `Ensemble`."""
+        ...
+
+
 def measure(
-    ensemble: Ensemble, problem: Problem, weights: np.ndarray, slices: dict[str, np.ndarray]
+    model: Model,
+    problem: Problem,
+    weights: np.ndarray,
+    slices: dict[str, np.ndarray],
+    *,
+    predict: Predict | None = None,
 ) -> Evaluation:
     """The figures of an ensemble on the test split.
 
     Args:
-        ensemble: of the problem's nodes.
+        model: of the problem's nodes.
         problem: the data.
         weights: (row, test example), see `row_weights`.
         slices: see `rarity_and_depth`.
+        predict: from a range of test examples to their probabilities; None asks the model.
     """
-    test = problem.data.rows("test")
     return evaluate(
-        problem.labels[test],
-        lambda rows: ensemble.predict_proba(problem.data.features[test[rows]]),
-        {rule: partial(ensemble.decide, rule=rule) for rule in ensemble.cuts},
-        ensemble.share,
+        problem.labels[problem.data.rows("test")],
+        predict or predictor(model, problem),
+        deciders(model),
+        model.share,
         weights,
         slices,
         scored=problem.scored,
     )
+
+
+def predictor(model: Model, problem: Problem) -> Predict:
+    """From a range of test examples to their probabilities."""
+    test, features = problem.data.rows("test"), problem.data.features
+    return lambda rows: model.predict_proba(features[test[rows]])
+
+
+def deciders(model: Model) -> dict[str, Decide]:
+    """Each of a model's rules, from probabilities to decisions."""
+    return {rule: partial(model.decide, rule=rule) for rule in model.cuts}
 
 
 def rarity_and_depth(problem: Problem) -> dict[str, np.ndarray]:
@@ -174,27 +212,30 @@ def _write_reliability(
     ensembles: dict[str, Ensemble], problem: Problem, slices: dict[str, np.ndarray], path: Path
 ) -> None:
     """Reliability curves of each method by rarity bin: schema, methods, name -> bin -> columns."""
-    test = problem.data.rows("test")
-    bins = {name.removeprefix("rarity="): m for name, m in slices.items() if "rarity=" in name}
-    methods: dict[str, Any] = {}
-    for method, ensemble in ensembles.items():
-        features = problem.data.features
-        predictions = Predictions(
-            problem.labels[test],
-            lambda rows, e=ensemble, f=features: e.predict_proba(f[test[rows]]),
-            problem.scored,
-        )
-        found = reliability(predictions, {"all": np.ones(problem.scored.sum(), bool)} | bins)
-        methods[method] = {
-            group: {
-                "entries": found.count[i].tolist(),
-                "mean_p": [_number(v) for v in found.mean_p[i]],
-                "observed": [_number(v) for v in found.observed[i]],
-                "error": _number(found.error[i]),
-            }
-            for i, group in enumerate(found.groups)
-        }
+    methods = {
+        name: curves(predictor(ensemble, problem), problem, slices)
+        for name, ensemble in ensembles.items()
+    }
     files.write_json(path, {"schema": SCHEMA, "methods": methods})
+
+
+def curves(
+    predict: Predict, problem: Problem, slices: dict[str, np.ndarray]
+) -> dict[str, dict[str, Any]]:
+    """Reliability curves on the test split: rarity bin or "all" -> columns."""
+    bins = {name.removeprefix("rarity="): m for name, m in slices.items() if "rarity=" in name}
+    labels = problem.labels[problem.data.rows("test")]
+    predictions = Predictions(labels, predict, problem.scored)
+    found = reliability(predictions, {"all": np.ones(problem.scored.sum(), bool)} | bins)
+    return {
+        group: {
+            "entries": found.count[i].tolist(),
+            "mean_p": [number(v) for v in found.mean_p[i]],
+            "observed": [number(v) for v in found.observed[i]],
+            "error": number(found.error[i]),
+        }
+        for i, group in enumerate(found.groups)
+    }
 
 
 def figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -202,7 +243,7 @@ def figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]
 
     def rules(suffix: str = "") -> dict[str, dict[str, float | None]]:
         return {
-            rule: {name: _number(result.point(f"{name}/{rule}{suffix}")) for name in RULE_FIGURES}
+            rule: {name: number(result.point(f"{name}/{rule}{suffix}")) for name in RULE_FIGURES}
             for rule in result.node_recall
         }
 
@@ -211,7 +252,7 @@ def figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]
             {
                 _SLICE_KEYS[kind]: int(value) if kind == "depth" else value,
                 "nodes": int(slices[key].sum()),
-                "macro_ap": _number(result.point(f"macro_ap/{key}")),
+                "macro_ap": number(result.point(f"macro_ap/{key}")),
                 "rules": rules(f"/{key}"),
             }
             for key in slices
@@ -222,7 +263,7 @@ def figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]
     # Said where it is more than nothing: see docs/method.md, section 8.
     bound = {"ap_error": {"micro_ap": _round(result.ap_error)}} if result.ap_error else {}
     return (
-        {name: _number(result.point(name)) for name in OVERALL}
+        {name: number(result.point(name)) for name in OVERALL}
         | bound
         | {"rules": rules()}
         | {"by_rarity": by("rarity"), "by_depth": by("depth")}
@@ -265,7 +306,8 @@ def _write_nodes(
     pd.DataFrame(table).to_csv(path, index=False, float_format="%.6g")
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """Six digits; None for NaN, which JSON does not have."""
     return None if math.isnan(value) else _round(value)
 
 

@@ -94,7 +94,7 @@ def settings(method: Method, train: Train, tuned: dict[str, Any] | None = None) 
     if tuned:
         values |= {"learning_rate": tuned["learning_rate"], "epochs": tuned["epochs"]}
     weighting = values.pop("weighting") | ((tuned or {}).get("weighting") or {})
-    reduction = values.pop("reduction")
+    reduction, start = values.pop("reduction"), weighting.pop("start")
     family, _, own_variant = method.partition("/")
     if method == "mcloss_1":
         values["members"] = 1
@@ -105,6 +105,7 @@ def settings(method: Method, train: Train, tuned: dict[str, Any] | None = None) 
     elif family != "weighted":
         objective = Objective(constraint=method != "bce", reduction=reduction)
     else:
+        values["prior_start"] = start == "prior"
         variant, mode = weighting.pop("variant"), weighting.pop("uncertainty")
         variant = cast(Variant, own_variant) if own_variant else variant
         objective = Objective(

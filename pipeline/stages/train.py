@@ -61,10 +61,12 @@ class Seconds:
 
     def __init__(self) -> None:
         self._marks = [time.perf_counter()]
+        self._cpu = [time.process_time()]
 
     def mark(self) -> None:
         """An epoch has ended."""
         self._marks.append(time.perf_counter())
+        self._cpu.append(time.process_time())
 
     @property
     def networks(self) -> float:
@@ -76,9 +78,23 @@ class Seconds:
         """The median of an epoch."""
         return round(float(statistics.median(np.diff(self._marks))), 4)
 
+    @property
+    def cpu_networks(self) -> float:
+        """Seconds of all cores together until the last epoch."""
+        return round(self._cpu[-1] - self._cpu[0], 2)
+
+    @property
+    def cpu_epoch(self) -> float:
+        """The median of an epoch, seconds of all cores together."""
+        return round(float(statistics.median(np.diff(self._cpu))), 4)
+
     def total(self) -> float:
         """Until now."""
         return round(time.perf_counter() - self._marks[0], 2)
+
+    def cpu_total(self) -> float:
+        """Until now, seconds of all cores together."""
+        return round(time.process_time() - self._cpu[0], 2)
 
 
 def fit(
@@ -142,6 +158,8 @@ _BRING = "The bundle holds the {} of the training examples."
 _KINDS = {
     "neighbours": "- As many members that average the labels of an example's nearest training "
     f"examples. {_BRING.format('features and labels')}",
+    "kernel": "- As many kernel ridge regressions of the labels. "
+    f"{_BRING.format('features and labels')}",
     "forest": "- As many forests that average the labels of the training examples in the same "
     f"leaves. {_BRING.format('labels')}",
 }

@@ -168,7 +168,7 @@ def _starting_point(method: Method, config: Config) -> dict[str, Any]:
     """The values of params.yaml, which lie in the search space."""
     values = {"learning_rate": config.train.learning_rate}
     if method == "weighted":
-        values |= config.train.weighting.model_dump(exclude={"kind", "reduction"})
+        values |= config.train.weighting.model_dump(exclude={"kind", "reduction", "start"})
     return values
 
 
@@ -198,7 +198,7 @@ def _untuned(method: Method, config: Config) -> dict[str, Any]:
     }
     if method != "weighted":
         return best
-    weighting = config.train.weighting.model_dump(exclude={"kind", "reduction"})
+    weighting = config.train.weighting.model_dump(exclude={"kind", "reduction", "start"})
     return best | {"weighting": weighting}
 
 

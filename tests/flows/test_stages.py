@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,48 @@ def test_plan_follows_the_graph_of_dvc_and_puts_upstream_first(workspace: Path):
         "last": ["left", "right"],
     }
     assert list(stages.plan()) == list(STAGES)
+
+
+def test_plan_leaves_out_the_stages_of_other_files(workspace: Path):
+    folder = workspace / "study"
+    folder.mkdir()
+    (folder / "dvc.yaml").write_text(
+        "stages:\n"
+        "  cell:\n    wdir: ..\n    cmd: python stage.py cell last.txt\n"
+        "    deps: [last.txt]\n    outs: [cell.txt]\n"
+        "  alone:\n    cmd: echo\n"
+    )
+    assert set(stages.plan()) == set(STAGES)
+    assert [*build()] == [*STAGES]
+    assert runs() == [*STAGES]
+    assert reproduce("study/dvc.yaml:cell") == "Completed"  # but they can be run
+    assert runs() == ["cell"]
+
+
+def test_a_stage_that_is_up_to_date_runs_where_it_is_forced(workspace: Path):
+    assert reproduce("first") == "Completed"
+    assert reproduce("first") == "Cached"
+    options: dict[str, Any] = {"log": lambda line: None, "on_event": lambda event: None}
+    assert stages.reproduce("first", force=True, **options) == "Completed"
+    assert runs() == ["first", "first"]
+
+
+def test_variables_reach_the_stage_and_nothing_else(workspace: Path):
+    cmd = 'sh -c "echo colour=$COLOUR"'
+    Path("dvc.yaml").write_text(f"stages:\n  tell:\n    cmd: {cmd}\n    always_changed: true\n")
+    lines: list[str] = []
+    stages.reproduce(
+        "tell", log=lines.append, on_event=lambda event: None, environment={"COLOUR": "blue"}
+    )
+    assert "colour=blue" in lines
+    assert "COLOUR" not in os.environ
+
+
+def test_stages_of_different_files_have_logs_of_their_own():
+    addresses = ("first", "a/dvc.yaml:first", "b/dvc.yaml:grid@x-y", "b/dvc.yaml:grid@x-z")
+    logs = [stages.log_of(address) for address in addresses]
+    assert len({*logs}) == 4
+    assert {log.parent for log in logs} == {stages.LOGS}
 
 
 def test_folder_without_dvc_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -62,7 +105,7 @@ def test_failure_carries_the_traceback_and_the_whole_output_is_in_a_file(workspa
     with pytest.raises(stages.StageFailed, match=r"RuntimeError: broken on purpose") as failure:
         reproduce("first")
     assert failure.value.refusal is None
-    assert "about to break" in (stages.LOGS / "first.log").read_text()
+    assert "about to break" in stages.log_of("first").read_text()
     Path("break-first").unlink()
     assert reproduce("first") == "Completed"
 

@@ -42,7 +42,7 @@ def test_fault_of_a_stage_shows_its_traceback_and_where_the_rest_is(
     assert cli.main(["run"]) == 1
     err = capfd.readouterr().err
     assert "RuntimeError: broken on purpose" in err
-    assert f"Its whole output: {stages.LOGS / 'first.log'}" in err
+    assert f"Its whole output: {stages.log_of('first')}" in err
 
 
 def _rarenode_run(server: str) -> subprocess.Popen[str]:

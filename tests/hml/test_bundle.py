@@ -243,8 +243,8 @@ AVERAGES = ["learns", "labels/indptr", "labels/indices"]
 NETWORK = {"members": 4, "sizes": [6, 8, 8, len(HIERARCHY)], "dropout": 0.5}
 ARRAYS = [
     *LAYERS,
-    *(f"{kind}/{name}" for kind in ("neighbours", "forest") for name in AVERAGES),
-    "neighbours/features",
+    *(f"{kind}/{name}" for kind in ("neighbours", "forest", "kernel") for name in AVERAGES),
+    *("neighbours/features", "kernel/features"),
     *(f"forest/trees/{name}" for name in TREES),
     *(f"combination/{name}" for name in ("weight", "slope", "bias")),
     *(f"cut/{rule}" for rule in ("half", "prior_matched", "tuned")),

@@ -363,6 +363,17 @@ class TestKinds:
             for rule in theirs.cuts:
                 assert ours.cuts[rule].tobytes() == theirs.cuts[rule].tobytes()
 
+    def test_held_out_predictions_are_those_that_cuts_are_placed_by(self):
+        fitted = fit_all()
+        for kinds in (None, ["forest"]):
+            held_out = np.concatenate([p for _, p in fitted.held_out(kinds)])
+            ensemble = fitted.ensemble(kinds)
+            cuts = prior_matched_cuts(held_out, ensemble.share)
+            assert cuts == pytest.approx(ensemble.cuts["prior_matched"], rel=1e-12)
+        apart = fit_all(kinds=["network"], cross_fit=False)
+        with pytest.raises(ValueError, match="only with cross_fit"):
+            apart.held_out()
+
     def test_one_kind_is_left_as_it_is(self):
         ensemble = fit_all().ensemble(["neighbours"])
         assert ensemble.combination is None
@@ -372,7 +383,7 @@ class TestKinds:
 
     def test_several_are_mixed_by_weights_of_the_pools(self):
         made = fit_all().ensemble().combination
-        assert made.weight.shape == (3, len(HIERARCHY))
+        assert made.weight.shape == (len(ALL), len(HIERARCHY))
         for pool in {*pools_of(CLOSED).tolist()}:
             nodes = pools_of(CLOSED) == pool
             for array in (made.weight, made.slope[None], made.bias[None]):
@@ -408,6 +419,7 @@ class TestKinds:
             monkeypatch.setattr(module, "BLOCK", 7 * len(HIERARCHY))
             monkeypatch.setattr(module, "KEPT", 0)
         fitted._kept.clear()
+        fitted._combined.clear()
         found = fitted.ensemble()
         assert not fitted._kept
         for ours, theirs in (

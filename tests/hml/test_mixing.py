@@ -9,7 +9,7 @@ from pipeline.hml import mixing, pools
 from pipeline.hml.mixing import fit_weights, mixed
 from pipeline.hml.pools import logit, pools_of, sigmoid
 
-EXAMPLES, NODES = 4000, 6
+EXAMPLES, NODES = 4000, 18
 SCORED = np.ones(NODES, dtype=bool)
 
 

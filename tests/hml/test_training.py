@@ -258,3 +258,30 @@ def test_one_layer_three_layers_and_a_single_example_train():
         )
         assert len(networks.weights) == layers
         assert member_logits(networks, X).shape == (3, len(X), len(HIERARCHY))
+
+
+def test_a_prior_start_sets_the_output_biases_to_the_nodes_logits_and_nothing_else():
+    first, last = weights_at_start(prior_start=False), weights_at_start(prior_start=True)
+    support = HIERARCHY.support(LABELS)
+    share = (support + 0.5) / (len(X) + 1)
+    assert last[-1][:, 0] == pytest.approx(np.tile(np.log(share / (1 - share)), (3, 1)), abs=1e-6)
+    assert same_bits(first[:-1], last[:-1])
+
+
+def test_a_prior_start_begins_with_the_loss_of_the_prior():
+    """A bias alone predicts its node's share: left to learn is what tells examples apart."""
+    rates: dict[bool, float] = {}
+    for prior_start in (False, True):
+        networks = at_start(prior_start=prior_start)
+        p = member_logits(networks, 0 * X).sigmoid().numpy().mean((0, 1))
+        rates[prior_start] = float(np.abs(p - HIERARCHY.support(LABELS) / len(X)).max())
+    assert rates[True] < 0.1 < rates[False]
+
+
+def at_start(*, prior_start: bool) -> Networks:
+    settings = dataclasses.replace(SMALL, prior_start=prior_start)
+    return training.Training(X, LABELS, HIERARCHY, settings, seed=0).networks
+
+
+def weights_at_start(*, prior_start: bool) -> list[np.ndarray]:
+    return weights_of(at_start(prior_start=prior_start))

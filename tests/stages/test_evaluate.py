@@ -98,7 +98,7 @@ def test_the_schema_is_the_one_that_was_promised(found: dict[str, Any]):
     assert found["dataset"] == "toy"
     assert found["caution"] == "Made up: quote nothing."
     assert found["method"] == "ours"
-    assert found["kinds"] == ["network", "neighbours", "forest"]
+    assert found["kinds"] == ["network", "forest", "kernel"]
     assert found["members"] == 4
     assert found["seed"] == 0
     assert found["profile"] == "custom"

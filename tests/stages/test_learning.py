@@ -105,7 +105,9 @@ def test_baselines_ignore_the_weighting_and_share_everything_else(method: learni
     ours = learning.settings("weighted", TRAIN)
     settings = learning.settings(method, TRAIN)
     assert settings.objective == Objective(constraint=method == "mcloss", reduction="mean")
-    assert dataclasses.replace(settings, objective=ours.objective) == ours
+    # Whose networks start as their authors' did.
+    own = {"objective": ours.objective, "prior_start": True}
+    assert (settings.prior_start, dataclasses.replace(settings, **own)) == (False, ours)
 
 
 @pytest.mark.parametrize("name", get_args(baselines.Baseline))
@@ -114,7 +116,15 @@ def test_losses_and_samplings_of_others_share_everything_else(name: baselines.Ba
     flat = name in {"focal", "asymmetric", "class_balanced"}
     assert settings.objective == Objective(constraint=not flat, baseline=name, reduction="mean")
     ours = learning.settings("weighted", TRAIN)
-    assert dataclasses.replace(settings, objective=ours.objective) == ours
+    own = {"objective": ours.objective, "prior_start": True}
+    assert (settings.prior_start, dataclasses.replace(settings, **own)) == (False, ours)
+
+
+def test_networks_start_at_random_where_the_literature_is_followed():
+    for start, expected in (("prior", True), ("random", False)):
+        weighting = TRAIN.weighting.model_copy(update={"start": start})
+        train = TRAIN.model_copy(update={"weighting": weighting})
+        assert learning.settings("weighted", train).prior_start is expected
 
 
 def test_a_variant_as_baseline_differs_from_the_product_s_method_in_the_variant_alone():

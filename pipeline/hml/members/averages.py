@@ -20,8 +20,8 @@ from pipeline.hml.members.contract import Members
 PRIOR = 0.025  # e: what one more neighbour beside 40 would count
 
 
-class AveragingMembers(Members):
-    """The part that does not depend on where the weights come from.
+class LabelledMembers(Members):
+    """Members that predict by the labels of their training examples.
 
     Args:
         labels: (row, node) boolean CSR of the training examples.
@@ -55,13 +55,28 @@ class AveragingMembers(Members):
         self._prior = np.asarray(self._closed.mean(axis=0), dtype=np.float32)
         self.width = len(hierarchy)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Members`."""
+        return {
+            "learns": self.learns,
+            "labels/indptr": self._labels.indptr.astype(np.int64),
+            "labels/indices": self._labels.indices.astype(np.int32),
+        }
+
+
+class AveragingMembers(LabelledMembers):
+    """The part that does not depend on where the weights come from; see `LabelledMembers`."""
+
     @abstractmethod
     def weights(
         self,
         x: Float[np.ndarray, "example feature"],
         share: Float[np.ndarray, "member example"],
     ) -> sparse.csr_array:
-        """W (example, row): the mean of the members' weights under their shares."""
+        """W (example, row): the mean of the members' weights under their shares.
+
+        What a row's sum lacks to 1, where no training example is like the example, the prior gets.
+        """
 
     def probability(
         self, x: Float[np.ndarray, "example feature"]
@@ -78,19 +93,15 @@ class AveragingMembers(Members):
         """See `Members`."""
         result = np.empty((len(shares), len(x), len(self._prior)), dtype=np.float32)
         for p, share in zip(result, shares, strict=True):
-            found: Any = self.weights(x, share).astype(np.float32) @ self._closed
+            weight: Any = self.weights(x, share)
+            found: Any = weight.astype(np.float32) @ self._closed
             found.toarray(out=p)
+            missing = (1 - weight.sum(axis=1)).astype(np.float32)
+            bare = missing > 1e-6  # more than rounding
+            p[bare] += missing[bare, None] * self._prior
         result *= 1 - PRIOR
         result += PRIOR * self._prior
         return np.minimum(result, 1, out=result)  # rounding
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """See `Members`."""
-        return {
-            "learns": self.learns,
-            "labels/indptr": self._labels.indptr.astype(np.int64),
-            "labels/indices": self._labels.indices.astype(np.int32),
-        }
 
 
 def stored_labels(arrays: dict[str, np.ndarray], hierarchy: Hierarchy) -> sparse.csr_array:

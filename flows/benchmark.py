@@ -1,0 +1,149 @@
+"""`rarenode benchmark`: the cells of a study as a flow, a Prefect task per cell, then its page."""
+
+import difflib
+import os
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from flows import server, signals, watch
+from pipeline.artifacts import paths
+from pipeline.benchmark import pages, results, study
+from pipeline.benchmark.__main__ import AGAIN
+from pipeline.benchmark.study import Cell, Study
+from pipeline.datasets import registry
+from pipeline.errors import ConfigError, DatasetError
+from pipeline.progress import Event
+
+
+def run(
+    path: Path,
+    *,
+    datasets: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    workers: int | None = None,
+    again: bool = False,
+) -> int:
+    """Run what is missing of a study, a process per cell, and write the study's page.
+
+    Args:
+        path: of the study.
+        datasets: only these; as do `methods`, it narrows the study.
+        methods: see `datasets`.
+        workers: cells at a time; they share the cores. None is one per core.
+        again: run cells that have a result, too.
+
+    Returns:
+        0, or 1 if a cell failed that should not have.
+
+    Raises:
+        ConfigError: the study is malformed, or nothing of it is asked for.
+        DatasetError: a data set is unknown or cannot be had, or a cell stopped at something that
+            the user can mend.
+    """
+    grid = study.load(path)
+    asked = _asked(grid, datasets, methods)
+    wanted = {s: c for s, c in asked.items() if again or not _complete(grid, c)}
+    for name in dict.fromkeys(cell.dataset for cell in wanted.values()):
+        registry.get(name).fetch(paths.raw(name))  # here: cells side by side would do it twice
+    cores = os.cpu_count() or 1
+    workers = min(workers or cores, len(wanted) or 1)
+    rest = f"{len(wanted)} to run, {workers} at a time" if wanted else "nothing to run"
+    print(f"{len(asked)} cells, {len(asked) - len(wanted)} with a result, {rest}.", flush=True)
+    environment = {"OMP_NUM_THREADS": str(max(1, cores // workers))} | (
+        {AGAIN: "1"} if again else {}
+    )
+    failed = _run_all(grid, wanted, workers, environment) if wanted else []
+    pages.write(grid)
+    print(f"Page: {grid.page}")
+    said = "\n".join(message for _, message in failed)
+    if any(not refused for refused, _ in failed):
+        print(said, file=sys.stderr)
+        return 1
+    if failed:
+        raise DatasetError(said)
+    return 0
+
+
+def _asked(
+    grid: Study, datasets: Sequence[str] | None, methods: Sequence[str] | None
+) -> dict[str, Cell]:
+    """The cells that are asked for.
+
+    Raises:
+        ConfigError: no cell has such a data set or method, or none has both.
+    """
+    cells = grid.cells.values()
+    _check("data set", datasets or (), {cell.dataset for cell in cells}, grid)
+    _check("method", methods or (), {cell.method for cell in cells}, grid)
+    asked = {
+        stage: cell
+        for stage, cell in grid.cells.items()
+        if (datasets is None or cell.dataset in datasets)
+        and (methods is None or cell.method in methods)
+    }
+    if not asked:
+        raise ConfigError(f"expected a cell of {grid.path}, found none that is asked for")
+    return asked
+
+
+def _check(what: str, values: Iterable[str], known: Iterable[str], grid: Study) -> None:
+    for value in values:
+        if value not in known:
+            names = sorted(known)
+            close = difflib.get_close_matches(value, names, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(
+                f"expected a {what} out of {', '.join(names)} ({grid.path}), found {value!r}.{hint}"
+            )
+
+
+def _complete(grid: Study, cell: Cell) -> bool:
+    return len(results.runs_of(grid, cell)) == len(cell.seeds)
+
+
+def _run_all(
+    grid: Study, cells: dict[str, Cell], workers: int, environment: dict[str, str]
+) -> list[tuple[bool, str]]:
+    """Run cells; of those that failed, whether the user can mend it, and what to say."""
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    with signals.ending_like_ctrl_c(), watch.watching(_Lines(grid, cells)):
+        with server.starting():
+            from flows import stages
+            from flows.study import benchmark
+        states = benchmark(list(cells), workers, environment, return_state=True)
+        found: Any = states.result(raise_on_failure=False)
+        if isinstance(found, BaseException):
+            raise found
+    failed: list[tuple[bool, str]] = []
+    for cell, state in zip(cells.values(), found, strict=True):
+        if not state.is_completed():
+            failure = state.result(raise_on_failure=False)
+            refusal = failure.refusal if isinstance(failure, stages.StageFailed) else None
+            failed.append((refusal is not None, f"{cell.name}: {refusal or failure}"))
+    return failed
+
+
+class _Lines(watch.Watcher):
+    """A line for each cell that ends, with its figures."""
+
+    def __init__(self, grid: Study, cells: dict[str, Cell]) -> None:
+        self._grid, self._cells = grid, cells
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def planned(self, stages: list[str]) -> None: ...
+
+    def started(self, stage: str) -> None: ...
+
+    def progressed(self, stage: str, event: Event) -> None: ...
+
+    def ended(self, stage: str, state: str) -> None:
+        cell = self._cells[stage]
+        done = state in ("Completed", "Cached", "Restored")
+        with self._lock:
+            self._done += 1
+            what = pages.line(self._grid, cell) if done else state.lower()
+            print(f"[{self._done}/{len(self._cells)}] {cell.name}: {what}", flush=True)

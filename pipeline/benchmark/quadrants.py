@@ -1,0 +1,64 @@
+"""Rare nodes against rare observations, two by two.
+
+Rare nodes are not the nodes of rare examples: most examples that hold a rare node hold common ones,
+too, and a method that favours rare examples need not find rare nodes (Xu et al., TMLR 2026). So the
+test examples are halved by how rare they are, and nodes by their support, and each quarter is
+judged by itself.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.hml.evaluation import evaluate
+from pipeline.stages.evaluate import Model, deciders, number
+from pipeline.stages.learning import Problem
+
+RARE = 30  # positives that make a node common
+_FIGURES = ("macro_ap", "macro_f1", "macro_recall")
+
+
+def measure(model: Model, p: np.ndarray, problem: Problem) -> dict[str, dict[str, Any]]:
+    """Figures of each quarter on the test split: "rare" or "common" examples -> nodes -> figures.
+
+    Args:
+        model: that the probabilities are of.
+        p: (test example, node).
+        problem: the data.
+    """
+    test, support = problem.data.rows("test"), problem.support()[problem.scored]
+    labels = problem.labels[test]
+    slices = {"rare": (support > 0) & (support < RARE), "common": support >= RARE}
+    information = _information(problem, test)
+    rare = information > np.median(information)
+    found: dict[str, dict[str, Any]] = {}
+    for name, examples in {"rare": np.flatnonzero(rare), "common": np.flatnonzero(~rare)}.items():
+        result = evaluate(
+            labels[examples],
+            lambda rows, of=examples: p[of[rows]],
+            deciders(model),
+            model.share,
+            np.ones((1, len(examples))),
+            slices,
+            scored=problem.scored,
+        )
+        found[name] = {"examples": len(examples)} | {
+            nodes: {
+                figure: number(value[0])
+                for figure, value in result.figures.items()
+                if figure.endswith(f"/{nodes}") and figure.split("/")[0] in _FIGURES
+            }
+            for nodes in slices
+        }
+    return found
+
+
+def _information(problem: Problem, rows: np.ndarray) -> np.ndarray:
+    """(row,) how rare an example is: the mean of -log2 of its nodes' shares of the training data.
+
+    A node without a training positive counts as if it had half a one.
+    """
+    trained = len(problem.data.rows("train", "valid"))
+    bits = -np.log2(np.maximum(problem.support(), 0.5) / trained) * problem.scored
+    labels = problem.labels[rows]
+    return (labels @ bits) / np.maximum(labels @ problem.scored.astype(np.float64), 1)

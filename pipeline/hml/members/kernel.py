@@ -1,0 +1,196 @@
+"""Members that are kernel ridge regressions of the labels.
+
+    p = prior + k (K + noise)^-1 (Y - prior)
+
+the mean of a Gaussian process (Rasmussen & Williams, "Gaussian Processes for Machine Learning",
+2006, equation 2.25), with one inverse for all nodes together. Y are labels closed upward, k
+and K hold exp(-d / sqrt(features)) with the Euclidean distance d of standardised features: rough
+enough that a rare node's few positives speak for their surroundings, and for little else.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import sparse
+
+from pipeline.hml.constraint import coherent
+from pipeline.hml.hierarchy import Hierarchy
+from pipeline.hml.members.averages import LabelledMembers, stored_labels
+
+LANDMARKS = 3000
+_NOISE = 1.0  # variance of a label beside the kernel's own: what is as likely chance as it is real
+# Share of the prior in a probability: regressions reach 0 and less, whose logits say too much.
+_PRIOR = 0.1
+# Entries of the kernel between landmarks and examples: 400 MB in float32.
+_ENTRIES = 100_000_000
+_JITTER = 1e-6  # of the diagonal: equal examples would leave no inverse
+
+
+class KernelMembers(LabelledMembers):
+    """Kernel ridge regressions; each learns from its own part of the examples.
+
+    With more than `LANDMARKS` examples the regressions live on that many of them, which are drawn
+    (the subset of regressors, ibid., section 8.3.1); their labels do not matter for that, so that
+    a member may stand on an example that it leaves out.
+
+    Args:
+        features: (row, feature) float32 of the training examples, standardised.
+        labels: see `LabelledMembers`, as are hierarchy and learns.
+        hierarchy: of the nodes.
+        learns: (member, row) bool.
+        landmarks: how many, at most.
+    """
+
+    kind: ClassVar[str] = "kernel"
+
+    def __init__(
+        self,
+        features: Float[np.ndarray, "row feature"],
+        labels: sparse.csr_array,
+        hierarchy: Hierarchy,
+        learns: Bool[np.ndarray, "member row"],
+        *,
+        landmarks: int = LANDMARKS,
+    ) -> None:
+        super().__init__(labels, hierarchy, learns)
+        self._examples = features
+        self.features = features.shape[1]
+        self._landmarks = landmarks
+        self._hierarchy = hierarchy
+        rows = len(features)
+        number = max(1, min(rows, landmarks, _ENTRIES // rows))
+        drawn = np.random.default_rng(rows).permutation(rows)[:number]
+        self._standing = features[np.sort(drawn)]
+        self._solution: _Solution | None = (
+            None  # found when first asked for: a bundle loads at once
+        )
+        self.width = max(self.width, rows, number)
+
+    def probability(
+        self, x: Float[np.ndarray, "example feature"]
+    ) -> Float[np.ndarray, "member example node"]:
+        """See `Members`."""
+        solution, place = self._placed(x)
+        return np.stack([self._of_member(h, solution, place) for h in range(self.count)])
+
+    def means(
+        self,
+        x: Float[np.ndarray, "example feature"],
+        shares: Float[np.ndarray, "mean member example"],
+    ) -> Float[np.ndarray, "mean example node"]:
+        """See `Members`."""
+        result = np.zeros((len(shares), len(x), len(self._prior)), dtype=np.float32)
+        solution, place = self._placed(x)
+        for member in range(self.count):
+            for mean, share in zip(result, shares[:, member].astype(np.float32), strict=True):
+                counts = np.flatnonzero(share)
+                if len(counts):
+                    p = self._of_member(member, solution, place[counts])
+                    mean[counts] += share[counts, None] * p
+        return result
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Members`."""
+        return super().arrays() | {"features": self._examples}
+
+    def options(self) -> dict[str, Any]:
+        """See `Members`."""
+        return {"landmarks": self._landmarks}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
+    ) -> Self:
+        """See `Members`."""
+        features, landmarks = arrays["features"], options["landmarks"]
+        rows = arrays["learns"].shape[-1]
+        fits = features.shape[:1] == (rows,) and np.isfinite(features).all()
+        if not isinstance(landmarks, int) or landmarks < 1:
+            raise ValueError(f"landmarks must be a whole number from 1. Got {landmarks!r}")
+        if features.ndim != 2 or features.dtype != np.float32 or not fits:
+            raise ValueError(f"features of shape {features.shape} and type {features.dtype}")
+        labels = stored_labels(arrays, hierarchy)
+        return cls(features, labels, hierarchy, arrays["learns"], landmarks=landmarks)
+
+    def _placed(self, x: np.ndarray) -> tuple["_Solution", Float[np.ndarray, "example landmark"]]:
+        """Examples in the coordinates of the landmarks, where dot products are the kernel's."""
+        if x.shape[1] != self.features:
+            raise ValueError(f"x must have {self.features} features. Got {x.shape[1]}")
+        if self._solution is None:
+            self._solution = _Solution.of(self._standing, self._examples, self.learns)
+        return self._solution, self._solution.coordinates(x)
+
+    def _of_member(
+        self, member: int, solution: "_Solution", place: Float[np.ndarray, "example landmark"]
+    ) -> Float[np.ndarray, "example node"]:
+        """Coherent probabilities of one member."""
+        learnt = np.flatnonzero(self.learns[member])
+        weight = (place @ solution.inverse[member]) @ solution.place[learnt].T
+        p = np.asarray((self._closed[learnt].T @ weight.T).T, dtype=np.float32)
+        p += (1 - weight.sum(1, keepdims=True)) * self._prior
+        p = (1 - _PRIOR) * np.clip(p, 0, 1) + _PRIOR * self._prior
+        return np.asarray(coherent(np.ascontiguousarray(p), self._hierarchy))
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """What predictions need beside the labels.
+
+    Attributes:
+        landmarks: (landmark, feature).
+        root: (landmark, landmark) float64, lower triangular: root root' is their kernel.
+        place: (row, landmark) float32, the training examples' coordinates.
+        inverse: (member, landmark, landmark) float32, (sum of place' place of its rows + noise)^-1.
+    """
+
+    landmarks: np.ndarray
+    root: np.ndarray
+    place: np.ndarray
+    inverse: np.ndarray
+
+    @classmethod
+    def of(cls, landmarks: np.ndarray, examples: np.ndarray, learns: np.ndarray) -> Self:
+        """Solve each member's regression."""
+        from scipy.linalg import cholesky, lapack  # it takes a while to import
+
+        number = len(landmarks)
+        own = _kernel(landmarks, landmarks) + _JITTER * np.eye(number)
+        found = cls(
+            landmarks,
+            cholesky(own, lower=True, overwrite_a=True, check_finite=False),
+            np.empty((len(examples), number), dtype=np.float32),
+            np.empty((len(learns), number, number), dtype=np.float32),
+        )
+        for start in range(0, len(examples), number):
+            rows = slice(start, start + number)
+            found.place[rows] = found.coordinates(examples[rows])
+        everything = found.place.T @ found.place + _NOISE * np.eye(number, dtype=np.float32)
+        for inverse, learnt in zip(found.inverse, learns, strict=True):
+            left = found.place[~learnt]
+            root, _ = lapack.spotrf(everything - left.T @ left, lower=True, overwrite_a=True)
+            half = np.tril(lapack.spotri(root, lower=True, overwrite_c=True)[0])
+            inverse[:] = half + np.tril(half, -1).T
+        return found
+
+    def coordinates(
+        self, x: Float[np.ndarray, "example feature"]
+    ) -> Float[np.ndarray, "example landmark"]:
+        """Float32; their dot products are the kernel, as far as the landmarks span it."""
+        from scipy.linalg import solve_triangular
+
+        near = _kernel(self.landmarks, x)
+        return solve_triangular(self.root, near, lower=True, check_finite=False).T.astype(
+            np.float32
+        )
+
+
+def _kernel(
+    x: Float[np.ndarray, "left feature"], z: Float[np.ndarray, "right feature"]
+) -> Float[np.ndarray, "left right"]:
+    """In float64, in which the distances of near ones do not cancel out."""
+    from sklearn.metrics import pairwise  # it takes seconds to import
+
+    distance = pairwise.euclidean_distances(x.astype(np.float64), z.astype(np.float64))
+    return np.exp(-distance / np.sqrt(x.shape[1]))

@@ -1,0 +1,80 @@
+"""Kernel ridge regressions against scikit-learn's, and with fewer landmarks than examples."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics.pairwise import euclidean_distances
+
+from pipeline.hml import Hierarchy
+from pipeline.hml.constraint import coherent
+from pipeline.hml.folds import learners
+from pipeline.hml.members import KernelMembers
+
+from .toy import FEATURES, HIERARCHY, problem
+
+ROWS, MEMBERS = 90, 5
+X, LABELS = problem(ROWS)
+FRESH, _ = problem(40, seed=1)
+LEARNS = learners(np.random.default_rng(0).permutation(np.arange(ROWS) % MEMBERS), MEMBERS)
+CLOSED = np.asarray(HIERARCHY.close(LABELS.toarray()), dtype=np.float64)
+
+
+def made(x: np.ndarray = X, **options: Any) -> KernelMembers:
+    return KernelMembers(x, LABELS, HIERARCHY, LEARNS, **options)
+
+
+def kernel(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    return np.exp(-euclidean_distances(x.astype(np.float64), z) / np.sqrt(FEATURES))
+
+
+def test_a_member_is_the_ridge_regression_of_scikit_learn_without_its_examples():
+    prior = CLOSED.mean(0)
+    for member, p in enumerate(made().probability(FRESH)):
+        learnt = LEARNS[member]
+        ridge = KernelRidge(alpha=1.0, kernel="precomputed")
+        ridge.fit(kernel(X[learnt], X[learnt]), CLOSED[learnt] - prior)
+        expected = prior + ridge.predict(kernel(FRESH, X[learnt]))
+        expected = 0.9 * expected.clip(0, 1) + 0.1 * prior
+        expected = coherent(expected.astype(np.float32), HIERARCHY)
+        np.testing.assert_allclose(p, expected, atol=2e-5)
+
+
+def test_what_is_near_a_nodes_only_positive_is_its_most_probable_example():
+    x = np.random.default_rng(3).normal(size=(60, FEATURES)).astype(np.float32)
+    flat = Hierarchy.from_edges([], nodes=["rare", "common"])
+    y = np.zeros((60, 2), bool)
+    y[7, flat.index["rare"]], y[::2, flat.index["common"]] = True, True
+    learns = np.ones((1, 60), bool)
+    members = KernelMembers(x, sparse.csr_array(y), flat, learns)
+    near = np.vstack([x[7] + 0.05, x[20:30]]).astype(np.float32)
+    assert members.mean(near)[:, flat.index["rare"]].argmax() == 0
+
+
+def test_all_landmarks_are_as_good_as_more_and_fewer_are_near():
+    exact = made(landmarks=ROWS).mean(FRESH)
+    assert made(landmarks=10 * ROWS).mean(FRESH).tobytes() == exact.tobytes()
+    errors = [np.abs(made(landmarks=n).mean(FRESH) - exact).mean() for n in (10, 40, 80)]
+    assert errors[0] > errors[1] > errors[2] > 0
+    assert errors[2] < 0.02
+
+
+def test_equal_examples_have_a_solution():
+    twice = np.repeat(X[: ROWS // 2], 2, axis=0)
+    p = made(twice).probability(FRESH)
+    assert np.isfinite(p).all()
+    assert ((p >= 0) & (p <= 1)).all()
+
+
+def test_nothing_is_solved_before_it_is_asked_for():
+    members = made()
+    assert members._solution is None
+    members.mean(FRESH)
+    assert members._solution is not None
+
+
+def test_another_number_of_features_is_refused():
+    with pytest.raises(ValueError, match=rf"x must have {FEATURES} features. Got 2"):
+        made().mean(FRESH[:, :2])
