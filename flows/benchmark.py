@@ -56,15 +56,15 @@ def run(
         {AGAIN: "1"} if again else {}
     )
     failed = _run_all(grid, wanted, workers, environment) if wanted else []
+    fault = any(not refused for refused, _ in failed)
+    said = "\n".join(message for _, message in failed)
+    if fault:
+        print(said, file=sys.stderr)
     pages.write(grid)
     print(f"Page: {grid.page}")
-    said = "\n".join(message for _, message in failed)
-    if any(not refused for refused, _ in failed):
-        print(said, file=sys.stderr)
-        return 1
-    if failed:
+    if failed and not fault:
         raise DatasetError(said)
-    return 0
+    return 1 if fault else 0
 
 
 def _asked(

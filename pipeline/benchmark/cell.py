@@ -15,7 +15,14 @@ import torch
 from pipeline.artifacts import files, paths
 from pipeline.benchmark import quadrants
 from pipeline.benchmark.expectation import expected_f1
-from pipeline.benchmark.results import REPLICATED, SCHEMA, runs_of, settings_of, written
+from pipeline.benchmark.results import (
+    REPLICATED,
+    SCHEMA,
+    others_of,
+    runs_of,
+    settings_of,
+    written,
+)
 from pipeline.benchmark.study import CLASSICAL, Cell, Study
 from pipeline.config import Config
 from pipeline.datasets import registry
@@ -49,7 +56,7 @@ def run(study: Study, cell: Cell, *, again: bool = False) -> None:
         DatasetError: the raw files are missing or malformed.
         TrainingError: the training diverged.
     """
-    kept = runs_of(study, cell)
+    kept, others = runs_of(study, cell), others_of(study, cell)
     source = registry.get(cell.dataset)
     problem = None
     for seed in cell.seeds:
@@ -66,7 +73,7 @@ def run(study: Study, cell: Cell, *, again: bool = False) -> None:
             "cell": cell.model_dump(exclude={"seeds"}),
             "profile": study.profile,
         }
-        files.write_json(study.file(cell), about | _about(problem) | {"runs": runs})
+        files.write_json(study.file(cell), about | _about(problem) | {"runs": runs + others})
 
 
 def _about(problem: Problem) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from scipy.stats import wilcoxon
 
 from pipeline.benchmark import verdicts
-from pipeline.benchmark.results import RAREST, Estimate, Runs, Table
+from pipeline.benchmark.results import RAREST, Estimate, Runs, Table, paired
 
 _OURS = "ours"
 _FIGURES = {
@@ -30,13 +30,20 @@ def asked(table: Table) -> str:
     words = {True: "met", False: "**not met**", None: "no result yet"}
     order = [False, None, True]
     rows = [
-        [words[verdict.met], verdict.asked, verdict.found]
+        [
+            ("" if verdict.final or verdict.met is None else "so far ") + words[verdict.met],
+            verdict.asked,
+            verdict.found,
+        ]
         for verdict in sorted(found, key=lambda verdict: order.index(verdict.met))
     ]
-    met = sum(verdict.met is True for verdict in found)
+    met, failed = ([verdict for verdict in found if verdict.met is is_] for is_ in (True, False))
+    text = f"Of {len(found)} lines {len(met)} are met and **{len(failed)} are not met**."
+    if open_ := sum(not verdict.final for verdict in found):
+        text += f" {open_} of them speak of cells that have no result yet, and may change."
     return _section(
         "What was asked, and what was found",
-        f"{met} of {len(found)} lines are met; they were written down before the study ran.",
+        f"{text} A mean over data sets that share examples has an interval as if they erred alike.",
         markdown(["", "asked", "found"], rows, numbers=False),
     )
 
@@ -47,13 +54,21 @@ def overview(table: Table) -> str:
     rows = []
     for method in table.methods:
         sets = table.confirming(method, base)
-        pairs = [(table.found[name, method], table.found[name, base]) for name in sets]
+        pairs = [paired(table.found[name, method], table.found[name, base]) for name in sets]
         if not pairs:
             continue
-        gap, half = verdicts.mean_difference(pairs, "micro_ap")
+        gap, half = verdicts.mean_difference(table, pairs, "micro_ap")
         ratios = [_mean_ratio(pairs, f) for f in ("macro_ap", RAREST, "macro_f1/tuned")]
-        cost = _mean_ratio(pairs, lambda runs: _cost(runs, "cpu_seconds"))
-        rows.append([method, str(len(pairs)), f"{gap:+.4f} ± {half:.4f}", *ratios, cost])
+        spent = _mean_ratio(pairs, lambda runs: cost(runs, "cpu_seconds"))
+        rows.append(
+            [
+                method,
+                str(len(pairs)),
+                f"{gap:+.4f}" + ("" if half is None else f" ± {half:.4f}"),
+                *ratios,
+                spent,
+            ]
+        )
     return _section(
         "Each method against `mcloss`",
         "Over the confirmation sets that have a result of both: the mean difference of micro AP, "
@@ -114,7 +129,8 @@ def differences(table: Table) -> str:
                 rows.append([name, other, *(_gap(gap) for gap in gaps)])
     text = (
         "Ours minus a baseline of as many networks. An interval joins two that are independent: "
-        "over seeds (t), and over test examples (Bayesian bootstrap, the same replicates for both)."
+        "over seeds (t) and over test examples (Bayesian bootstrap, the same replicates for "
+        "both). With one seed only the second is left, so it is too narrow."
     )
     head = ["data set", "minus", *_FIGURES.values(), "macro F1 at `tuned`"]
     return _section("Paired differences", text, markdown(head, rows))
@@ -126,13 +142,15 @@ def by_depth(table: Table) -> str:
     chosen = [m for m in (_OURS, "weighted-paper", *_PAIRED) if m in table.methods]
     for name in table.datasets(*chosen) if chosen else ():
         runs = [table.found[name, method] for method in chosen]
-        rows = [
-            [str(part["depth"]), str(part["nodes"])]
-            + [_shown(run, f"macro_ap/depth={part['depth']}") for run in runs]
-            for part in runs[0].runs[0]["test"]["by_depth"]
-        ]
+        rows: list[list[str]] = []
+        for part in runs[0].runs[0]["test"]["by_depth"]:
+            figure = f"macro_ap/depth={part['depth']}"
+            means = [f"{run.mean(figure):.4f}" if run.values(figure) else "" for run in runs]
+            rows.append([str(part["depth"]), str(part["nodes"]), *means])
         parts += [f"### {name}", markdown(["depth", "nodes", *chosen], rows)]
-    return _section("Macro AP by depth", "A depth is the longest path from a root.", *parts)
+    return _section(
+        "Macro AP by depth", "Means over seeds; a depth is the longest path from a root.", *parts
+    )
 
 
 def signed_ranks(table: Table) -> str:
@@ -148,12 +166,13 @@ def signed_ranks(table: Table) -> str:
         ):
             if other == _OURS or len(sets) < 2:
                 continue
-            pairs = [(table.found[n, _OURS], table.found[n, other]) for n in sets]
+            pairs = [paired(table.found[n, _OURS], table.found[n, other]) for n in sets]
             rows.append([other, label, str(len(sets)), *(_p_value(pairs, f) for f in figures)])
     text = (
         "Wilcoxon's signed-rank test, two-sided and exact, of the means over seeds: how often so "
         "unequal ranks come by chance if a method were as good as ours. With seven data sets the "
-        "least p is 0.016, with ten 0.002. Not corrected for the number of comparisons."
+        "least p is 0.016, with ten 0.002. It takes data sets for independent, which those of a "
+        "family are not, and is not corrected for the number of comparisons: read it as a count."
     )
     return _section(
         "Over data sets",
@@ -204,6 +223,8 @@ def honesty(table: Table) -> str:
     text = (
         "Of `ours`. Expected macro F1 in percent: cuts chosen without a fold decide it, drawn as "
         "often as there are test examples; ± is the interval of the difference to what is found. "
+        "It is expected of the two members that left an example out, and found with all, which "
+        "rank better and know each node's every positive: so it tends to be too low. "
         "Brier skill is over the training shares, by positives in train+valid. The last column is "
         "the greatest distance of a reliability curve from the diagonal where p > 0.1 and at least "
         "200 predictions lie in the bin."
@@ -291,7 +312,8 @@ def _quarter(seen: str, nodes: str, figure: str) -> Callable[[Runs], float | Non
     return value
 
 
-def _cost(runs: Runs, key: str) -> float | None:
+def cost(runs: Runs, key: str) -> float | None:
+    """Mean over seeds of what a run took; None where one does not say."""
     values: list[Any] = [run["cost"].get(key) for run in runs.runs]
     return None if None in values else statistics.fmean(values)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.artifacts import files
 from pipeline.benchmark import comparison, results
-from pipeline.benchmark.comparison import markdown
+from pipeline.benchmark.comparison import cost, markdown
 from pipeline.benchmark.results import RAREST, Runs, Table, number
 from pipeline.benchmark.study import Cell, Study
 from pipeline.config.published import PUBLISHED
@@ -80,6 +80,8 @@ def _head(study: Study, table: Table) -> str:
             f"{', '.join(study.development)} ([ADR 11](adr/0011-kernels-and-priors.md)); on all "
             "others, the confirmation sets, it was run once and not changed after that.",
         ]
+    if study.note:
+        lines += ["", study.note]
     if table.missing:
         count = f"{len(table.missing)} of {len(study.cells)} cells"
         lines += ["", f"**{count} lack a result of these settings** (see the end)."]
@@ -155,10 +157,10 @@ def _costs(table: Table) -> str:
     rows = []
     for (dataset, method), runs in table.found.items():
         plain = table.found.get((dataset, "mcloss"))
-        cells = [_cost(runs, key) for key in ("cpu_seconds", "cpu_seconds_per_epoch")]
-        wall = [_cost(runs, key) for key in ("seconds", "seconds_per_epoch")]
+        cells = [cost(runs, key) for key in ("cpu_seconds", "cpu_seconds_per_epoch")]
+        wall = [cost(runs, key) for key in ("seconds", "seconds_per_epoch")]
         known = [cpu if cpu is not None else clock for cpu, clock in zip(cells, wall, strict=True)]
-        base = _cost(plain, "cpu_seconds") if plain else None
+        base = cost(plain, "cpu_seconds") if plain else None
         memory = [run["cost"].get("peak_memory_mb") for run in runs.runs[:1]]
         rows.append(
             [
@@ -183,12 +185,15 @@ def _commands(table: Table) -> str:
     lines = ["## Commands", ""]
     if table.missing:
         lines += ["Without a result:", "", *(f"- {cell.name}" for cell in table.missing), ""]
-    lines += [f"All of it: `{start}`. One cell again:", "", "```"]
+    first = next(iter(table.study.cells.values()))
     lines += [
-        f"{start} --datasets {cell.dataset} --methods {cell.method} --again"
-        for cell in table.study.cells.values()
+        f"All that is missing: `{start}`. One cell again, such as the first:",
+        "",
+        "```",
+        f"{start} --datasets {first.dataset} --methods {first.method} --again",
+        "```",
     ]
-    return "\n".join([*lines, "```"])
+    return "\n".join(lines)
 
 
 def _command(study: Study) -> str:
@@ -197,11 +202,6 @@ def _command(study: Study) -> str:
 
 def _members(table: Table, method: str) -> str:
     return "1" if method == "mcloss_1" else str(table.study.members)
-
-
-def _cost(runs: Runs, key: str) -> float | None:
-    values = [run["cost"].get(key) for run in runs.runs]
-    return None if None in values else statistics.fmean(values)
 
 
 def _loss(method: str, runs: Runs) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -49,19 +49,38 @@ def read(study: Study, cell: Cell) -> dict[str, Any] | None:
     Raises:
         ArtifactError: it is damaged or of another schema.
     """
-    file = study.file(cell)
-    if not file.exists():
-        return None
-    result = files.read_json(file, schema=SCHEMA)
-    wanted = settings_of(study, cell)
-    runs = [r for r in result["runs"] if r["settings"] == wanted and r["seed"] in cell.seeds]
-    return result | {"runs": runs} if runs else None
+    result = _stored(study, cell)
+    runs = [run for run in result["runs"] if _wanted(study, cell, run)] if result else []
+    return result | {"runs": runs} if result and runs else None
 
 
 def runs_of(study: Study, cell: Cell) -> dict[int, dict[str, Any]]:
-    """Seed -> run of the study's settings."""
+    """Seed -> run of the study's settings.
+
+    Raises:
+        ArtifactError: see `read`.
+    """
     result = read(study, cell)
     return {run["seed"]: run for run in result["runs"]} if result else {}
+
+
+def others_of(study: Study, cell: Cell) -> list[dict[str, Any]]:
+    """The runs of other settings or seeds, which stay in the file: they took time, too.
+
+    Raises:
+        ArtifactError: see `read`.
+    """
+    result = _stored(study, cell)
+    return [run for run in result["runs"] if not _wanted(study, cell, run)] if result else []
+
+
+def _stored(study: Study, cell: Cell) -> dict[str, Any] | None:
+    file = study.file(cell)
+    return files.read_json(file, schema=SCHEMA) if file.exists() else None
+
+
+def _wanted(study: Study, cell: Cell, run: dict[str, Any]) -> bool:
+    return run["seed"] in cell.seeds and run["settings"] == settings_of(study, cell)
 
 
 def written(values: np.ndarray) -> str:
@@ -123,7 +142,8 @@ class Runs:
             {name: np.array(line.split(), dtype=np.float64) for name, line in lines.items()}
             for lines in (run["replicates"] for run in self.runs)
         ]
-        return {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
+        names = each[0] if each else {}
+        return {name: np.mean([one[name] for one in each], axis=0) for name in names}
 
     def replicates(self, figure: str) -> np.ndarray | None:
         """(replicate,) the figure under weights that all methods share, mean over seeds."""
@@ -135,15 +155,27 @@ class Runs:
 
     def difference(self, other: "Runs", figure: str) -> Estimate:
         """How much higher the figure is than another method's, paired by seed and replicate."""
-        values, base = self._by_seed(figure), other._by_seed(figure)
-        mine, theirs = self.replicates(figure), other.replicates(figure)
-        gap = mine - theirs if mine is not None and theirs is not None else None
-        return _estimate([values[seed] - base[seed] for seed in values if seed in base], gap)
+        mine, base = paired(self, other)
+        values, others = mine.values(figure), base.values(figure)
+        if not values or not others:
+            return Estimate(math.nan, None)
+        ours, theirs = mine.replicates(figure), base.replicates(figure)
+        gap = ours - theirs if ours is not None and theirs is not None else None
+        return _estimate([a - b for a, b in zip(values, others, strict=True)], gap)
 
-    def _by_seed(self, figure: str) -> dict[int, float]:
-        """Empty if the method does not have it."""
-        values = self.values(figure)
-        return {run["seed"]: value for run, value in zip(self.runs, values, strict=False)}
+
+def paired(mine: Runs, other: Runs) -> tuple[Runs, Runs]:
+    """Both methods with the seeds alone that they share."""
+    seeds = {run["seed"] for run in mine.runs} & {run["seed"] for run in other.runs}
+    one, two = (
+        replace(runs, runs=sorted(_of(runs, seeds), key=lambda run: run["seed"]))
+        for runs in (mine, other)
+    )
+    return one, two
+
+
+def _of(runs: Runs, seeds: set[int]) -> list[dict[str, Any]]:
+    return [run for run in runs.runs if run["seed"] in seeds]
 
 
 class Table:
@@ -183,13 +215,18 @@ class Table:
         """Those with a result, in the order of the study."""
         return list(dict.fromkeys(method for _, method in self.found))
 
+    def family(self, dataset: str) -> str:
+        """Of a data set; one that is in none is its own."""
+        found = [name for name, sets in self.study.families.items() if dataset in sets]
+        return found[0] if found else dataset
+
     def datasets(self, *methods: str) -> list[str]:
         """The data sets with a result of all these methods, in the order of the study."""
         names = self.study.datasets
         return [name for name in names if all((name, m) in self.found for m in methods)]
 
     def confirming(self, *methods: str) -> list[str]:
-        """Those of them by which nothing was chosen."""
+        """Those of them that are no development sets."""
         return [n for n in self.datasets(*methods) if n not in self.study.development]
 
 

@@ -19,6 +19,7 @@ from pipeline.errors import ConfigError
 # A slash would make a folder of a result, and is no part of a stage's name: see `learning.Method`.
 Method = Literal[
     "ours",
+    "weighted-none",
     "weighted-paper",
     "weighted-released",
     "bce",
@@ -67,6 +68,9 @@ class Study(Section):
         page: Markdown, written from the results.
         development: the data sets by whose validation data the product's method was chosen; what a
             study says of methods, it says of the others.
+        families: name -> data sets that share examples, so that what is found on one of them is
+            no independent finding on another.
+        note: what a reader should know of the data sets.
         parameters: "all", a data set or a method -> parameter -> value, in the place of the
             profile's; of several the last in this order counts.
         grids: each is a stage of dvc.yaml with a matrix.
@@ -76,6 +80,8 @@ class Study(Section):
     members: Count
     page: str
     development: list[str] = Field(default_factory=list)
+    families: dict[str, Names] = Field(default_factory=dict)
+    note: str = ""
     parameters: dict[str, dict[str, Any]] = Field(default_factory=dict)
     grids: Annotated[dict[str, Grid], Field(min_length=1)]
     path: Path = Path()
@@ -150,16 +156,25 @@ def load(path: Path) -> Study:
     for name, grid in study.grids.items():
         if len({*grid.datasets}) * len({*grid.methods}) < len(grid.datasets) * len(grid.methods):
             raise ConfigError(f"{path}: expected each data set and method of {name} once")
+    named = {(cell.dataset, cell.method) for cell in study.cells.values()}
     seen: set[tuple[str, str]] = set()
     for cell in study.cells.values():
         if (cell.dataset, cell.method) in seen:
             raise ConfigError(f"{path}: expected each cell once, found {cell.name} again")
         seen.add((cell.dataset, cell.method))
         registry.check(cell.dataset)
-        study.config(cell, cell.seeds[0])
+        config = study.config(cell, cell.seeds[0])
+        own = f"weighted-{config.train.weighting.variant}"
+        if cell.method == "ours" and (cell.dataset, own) in named:
+            raise ConfigError(f"{path}: {cell.name} yields {own}, which must be no cell beside it")
     methods = {cell.method for cell in study.cells.values()}
     known = {"all", *study.datasets}
-    for names, expected in ((study.parameters, known | methods), (study.development, known)):
+    related = [name for names in study.families.values() for name in names]
+    for names, expected in (
+        (study.parameters, known | methods),
+        (study.development, known),
+        (related, known),
+    ):
         if unknown := sorted({*names} - expected):
             raise ConfigError(f"{path}: expected one of its data sets or methods, found {unknown}")
     return study

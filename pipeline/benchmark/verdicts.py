@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pipeline.benchmark.results import RAREST, Runs, Table
+from pipeline.benchmark.results import RAREST, Runs, Table, paired
 from pipeline.config.published import PUBLISHED, PUBLISHED_F1
 
 _OURS = "ours"
@@ -15,25 +15,36 @@ _FEW = 200  # predictions of a bin that say something of its calibration
 
 
 class Verdict(NamedTuple):
-    """A bound and what was measured; `met` is None where nothing was."""
+    """A bound and what was measured.
+
+    Attributes:
+        asked: the bound.
+        found: what was measured, or what fails it.
+        met: None where nothing was measured, or a difference has no interval.
+        final: whether every cell and seed that it speaks of has a result.
+    """
 
     asked: str
     found: str
     met: bool | None
+    final: bool = True
 
 
 def verdicts(table: Table) -> list[Verdict]:
     """One for each line that was asked, those of missing cells included."""
+    everything = tuple(dict.fromkeys(cell.method for cell in table.study.cells.values()))
+    found = [
+        *((other, verdict) for other in _EQUAL for verdict in _at_equal_members(table, other)),
+        ("mcloss_1", _ratio(table, "mcloss_1", "macro_ap", 1.2)),
+        (_OURS, _published(table)),
+        (everything, _decided(table)),
+        ("mcloss_1", _times_half(table)),
+        *((_OURS, judge(table)) for judge in (_times_published_f1, _expected, _skill, _reliable)),
+    ]
+    lacking = {cell.method for cell in table.missing}
     return [
-        *(verdict for other in _EQUAL for verdict in _at_equal_members(table, other)),
-        _ratio(table, "mcloss_1", "macro_ap", 1.2),
-        _published(table),
-        _decided(table),
-        _times_half(table),
-        _times_published_f1(table),
-        _expected(table),
-        _skill(table),
-        _reliable(table),
+        verdict._replace(final=lacking.isdisjoint({_OURS, *([of] if isinstance(of, str) else of)}))
+        for of, verdict in found
     ]
 
 
@@ -44,7 +55,7 @@ def _at_equal_members(table: Table, other: str) -> Iterator[Verdict]:
         f"{name} ({gap})"
         for name in sets
         for gap in [table.found[name, _OURS].difference(table.found[name, other], "macro_ap")]
-        if gap.mean + (gap.half or 0) < 0
+        if gap.half is not None and gap.mean + gap.half < 0
     ]
     yield _each(f"macro AP on no set below `{other}` by more than its interval", sets, below)
     yield _ratio(table, other, RAREST, 1.2)
@@ -57,14 +68,15 @@ def _ratio(table: Table, other: str, figure: str, least: float) -> Verdict:
     if not pairs:
         return Verdict(asked, "no result", None)
     mine, theirs = (statistics.fmean(run.mean(figure) for run in side) for side in _sides(pairs))
-    gap, half = mean_difference(pairs, figure)
+    gap, half = mean_difference(table, pairs, figure)
     each = statistics.geometric_mean([a.mean(figure) / b.mean(figure) for a, b in pairs])
     ratio = mine / theirs
     found = (
-        f"{ratio:.3f} times (difference {gap:+.4f} ± {half:.4f}, {len(pairs)} sets; each set "
+        f"{ratio:.3f} times (difference {gap:+.4f}{_half(half)}, {len(pairs)} sets; each set "
         f"counting the same {each:.3f} times)"
     )
-    return Verdict(asked + ", its difference above 0", found, ratio >= least and gap > half)
+    met = None if half is None else ratio >= least and gap > half
+    return Verdict(asked + ", its difference above 0", found, met)
 
 
 def _gain(table: Table, other: str, figure: str, least: float) -> Verdict:
@@ -72,18 +84,28 @@ def _gain(table: Table, other: str, figure: str, least: float) -> Verdict:
     pairs = _pairs(table, other, figure)
     if not pairs:
         return Verdict(asked, "no result", None)
-    gap, half = mean_difference(pairs, figure)
-    return Verdict(asked, f"{gap:+.4f} ± {half:.4f} ({len(pairs)} sets)", gap >= least)
+    gap, half = mean_difference(table, pairs, figure)
+    return Verdict(asked, f"{gap:+.4f}{_half(half)} ({len(pairs)} sets)", gap >= least)
 
 
-def mean_difference(pairs: Sequence[tuple[Runs, Runs]], figure: str) -> tuple[float, float]:
+def mean_difference(
+    table: Table, pairs: Sequence[tuple[Runs, Runs]], figure: str
+) -> tuple[float, float | None]:
     """The mean over data sets of paired differences, and half of its 95 % interval.
 
-    Data sets are fixed, their test examples and the seeds are what varies, independently.
+    Data sets are fixed; their test examples and the seeds are what varies. Sets of a family share
+    examples and may err together, so their halves are added; families are independent. None where
+    a difference has no interval.
     """
     gaps = [mine.difference(other, figure) for mine, other in pairs]
-    half = math.hypot(*(gap.half or 0 for gap in gaps)) / len(gaps)
-    return statistics.fmean(gap.mean for gap in gaps), half
+    mean = statistics.fmean(gap.mean for gap in gaps)
+    halves: dict[str, float] = {}
+    for (mine, _), gap in zip(pairs, gaps, strict=True):
+        if gap.half is None:
+            return mean, None
+        family = table.family(mine.dataset)
+        halves[family] = halves.get(family, 0.0) + gap.half
+    return mean, math.hypot(*halves.values()) / len(gaps)
 
 
 def _published(table: Table) -> Verdict:
@@ -218,10 +240,14 @@ def unreliable(runs: Runs) -> float:
 def _pairs(table: Table, other: str, figure: str) -> list[tuple[Runs, Runs]]:
     """Ours and another method on the confirmation sets that have a figure of both."""
     found = [
-        (table.found[name, _OURS], table.found[name, other])
+        paired(table.found[name, _OURS], table.found[name, other])
         for name in table.confirming(_OURS, other)
     ]
     return [pair for pair in found if all(run.values(figure) for run in pair)]
+
+
+def _half(half: float | None) -> str:
+    return "" if half is None else f" ± {half:.4f}"
 
 
 def _sides(pairs: Sequence[tuple[Runs, Runs]]) -> tuple[list[Runs], list[Runs]]:

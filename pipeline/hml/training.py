@@ -38,10 +38,10 @@ class Settings:
         epochs: passes over the examples.
         learning_rate: Adam's.
         weight_decay: factor of the L2 penalty.
-        prior_start: whether each node's bias starts at the logit of its share of positives, as in
-            logit adjustment by the log prior (Menon et al., ICLR 2021): the networks then learn
-            what tells examples apart, and not first how rare each node is. Else biases start as
-            in torch.nn.Linear.
+        prior_start: whether each node's output bias starts at the logit of its share of positives,
+            as Lin et al. (ICCV 2017) start theirs at that of a small probability: the networks
+            then learn what tells examples apart, and not first how rare each node is. Else biases
+            start as in torch.nn.Linear. The L2 penalty draws on them either way.
         objective: what is minimised.
     """
 

@@ -130,7 +130,8 @@ def test_figures_are_those_of_the_ensemble_that_the_stages_train(
 def test_the_same_seed_gives_the_same_figures_and_another_one_others():
     first, other = run("mcloss", "[3, 4]")["runs"]
     assert (first["seed"], other["seed"]) == (3, 4)
-    [again] = run("mcloss", "[3]", again=True)["runs"]
+    again, kept = run("mcloss", "[3]", again=True)["runs"]
+    assert kept == other  # a study with fewer seeds does not throw the others away
     method = first["methods"]["mcloss"]
     for part in ("test", "replicates", "quadrants", "brier_skill", "reliability", "expected"):
         assert again["methods"]["mcloss"][part] == method[part]
@@ -203,8 +204,9 @@ def test_a_seed_of_other_settings_runs_anew(monkeypatch: pytest.MonkeyPatch):
     before = run("mcloss")
     before["runs"][0]["settings"]["train"]["epochs"] = 1
     file.write_text(json.dumps(before))
-    [after] = run("mcloss")["runs"]
+    after, kept = run("mcloss")["runs"]
     assert after["settings"]["train"]["epochs"] == 2
+    assert kept == before["runs"][0]  # it took time, too
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -84,7 +84,9 @@ def test_a_figure_that_a_method_does_not_have_is_no_figure():
     whole = runs({})
     assert whole.values("macro_f1/never") == whole.values("macro_ap/rarity=0") == []
     assert whole.values("macro_ap/depth=2") == [0.15]
-    assert math.isnan(some.difference(whole, RAREST).mean)
+    assert math.isnan(runs({RAREST: None}).difference(whole, RAREST).mean)
+    # Of the seed that both have, both have it.
+    assert some.difference(whole, RAREST).mean == pytest.approx(0.1 - whole.mean(RAREST))
 
 
 def test_numbers_have_the_t_interval_over_seeds():

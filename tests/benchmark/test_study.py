@@ -46,16 +46,21 @@ def test_a_cell_has_the_published_settings_of_its_data_set(tmp_path: Path):
 def test_the_networks_of_a_variant_are_alone_and_the_product_s_method_has_all_kinds(
     tmp_path: Path,
 ):
-    text = COMPARED.replace("[ours, ", "[ours, weighted-paper, weighted-released, ")
+    text = COMPARED.replace("[ours, ", "[ours, weighted-none, weighted-released, ")
     grid = load(tmp_path, text)
     train = {
         method: grid.config(cell(grid, "spo_FUN", method), 0).train
-        for method in ("ours", "weighted-paper", "weighted-released")
+        for method in ("ours", "weighted-none", "weighted-released")
     }
     assert len(train["ours"].kinds) > 1
-    assert train["weighted-paper"].kinds == train["weighted-released"].kinds == ["network"]
-    assert train["weighted-paper"].weighting.variant == "paper"
+    assert train["weighted-none"].kinds == train["weighted-released"].kinds == ["network"]
+    assert train["weighted-none"].weighting.variant == "none"
     assert train["weighted-released"].weighting.variant == "released"
+
+
+def test_a_cell_beside_ours_must_not_be_what_ours_yields(tmp_path: Path):
+    with pytest.raises(RarenodeError, match="ours yields weighted-paper, which must be no cell"):
+        load(tmp_path, COMPARED.replace("[ours, ", "[ours, weighted-paper, "))
 
 
 def test_of_several_parameters_a_method_s_counts_before_a_data_set_s_before_those_of_all(

@@ -1,5 +1,6 @@
 """Each line that was asked: met, missed, and of no result. Figures are worked by hand."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,13 @@ from typing import Any
 import pytest
 
 from pipeline.benchmark.results import RAREST, Runs, Table
-from pipeline.benchmark.verdicts import Verdict, promised, unreliable, verdicts
+from pipeline.benchmark.verdicts import (
+    Verdict,
+    mean_difference,
+    promised,
+    unreliable,
+    verdicts,
+)
 
 from .sample import COMPARED, FIGURES, curve, load, made, put
 
@@ -221,3 +228,29 @@ def runs(*parts: dict[str, Any]) -> Runs:
     about = {"examples": {"train": 60, "valid": 20, "test": 20}}
     each = [made({}, 0.001, **part) | {"seed": seed} for seed, part in enumerate(parts)]
     return Runs("spo_FUN", "ours", about, each)
+
+
+def test_sets_of_a_family_err_together_and_families_do_not(tmp_path: Path):
+    apart = table(tmp_path, of_ours("macro_ap", 0.109))
+    together = Table(
+        apart.study.model_copy(update={"families": {"one": ["spo_FUN", "cellcycle_GO"]}})
+    )
+    half = 1.96 * 0.001
+    for of, expected in (
+        (apart, math.sqrt(3) * half / 3),
+        (together, math.hypot(2 * half, half) / 3),
+    ):
+        pairs = [(of.found[name, "ours"], of.found[name, "mcloss"]) for name in SETS[:3]]
+        gap, found = mean_difference(of, pairs, "macro_ap")
+        assert (gap, found) == pytest.approx((0.009, expected), rel=1e-3)
+
+
+def test_a_line_is_final_when_every_cell_that_it_speaks_of_has_its_seeds(tmp_path: Path):
+    whole = table(tmp_path, {})
+    assert all(verdict.final for verdict in verdicts(whole))
+    grid = whole.study
+    missing = next(one for one in grid.cells.values() if one.method == "bce")
+    grid.file(missing).unlink()
+    found = verdicts(Table(grid))
+    assert {v.final for v in found if "`bce`" in v.asked or "every other" in v.asked} == {False}
+    assert all(v.final for v in found if "`mcloss" in v.asked)

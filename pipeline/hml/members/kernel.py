@@ -8,6 +8,7 @@ and K hold exp(-d / sqrt(features)) with the Euclidean distance d of standardise
 enough that a rare node's few positives speak for their surroundings, and for little else.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -23,7 +24,7 @@ LANDMARKS = 3000
 _NOISE = 1.0  # variance of a label beside the kernel's own: what is as likely chance as it is real
 # Share of the prior in a probability: regressions reach 0 and less, whose logits say too much.
 _PRIOR = 0.1
-# Entries of the kernel between landmarks and examples: 400 MB in float32.
+# Entries of the examples' coordinates, and of all members' inverses: 400 MB each in float32.
 _ENTRIES = 100_000_000
 _JITTER = 1e-6  # of the diagonal: equal examples would leave no inverse
 
@@ -32,8 +33,8 @@ class KernelMembers(LabelledMembers):
     """Kernel ridge regressions; each learns from its own part of the examples.
 
     With more than `LANDMARKS` examples the regressions live on that many of them, which are drawn
-    (the subset of regressors, ibid., section 8.3.1); their labels do not matter for that, so that
-    a member may stand on an example that it leaves out.
+    (the subset of regressors, ibid., section 8.3.1). A member may stand on an example that it
+    leaves out: no label of it is used, but it is placed exactly, where a new one is only projected.
 
     Args:
         features: (row, feature) float32 of the training examples, standardised.
@@ -60,7 +61,8 @@ class KernelMembers(LabelledMembers):
         self._landmarks = landmarks
         self._hierarchy = hierarchy
         rows = len(features)
-        number = max(1, min(rows, landmarks, _ENTRIES // rows))
+        fit = min(_ENTRIES // rows, math.isqrt(_ENTRIES // self.count))
+        number = max(1, min(rows, landmarks, fit))
         drawn = np.random.default_rng(rows).permutation(rows)[:number]
         self._standing = features[np.sort(drawn)]
         self._solution: _Solution | None = (
@@ -156,7 +158,8 @@ class _Solution:
         from scipy.linalg import cholesky, lapack  # it takes a while to import
 
         number = len(landmarks)
-        own = _kernel(landmarks, landmarks) + _JITTER * np.eye(number)
+        own = _kernel(landmarks, landmarks)
+        np.fill_diagonal(own, 1 + _JITTER)
         found = cls(
             landmarks,
             cholesky(own, lower=True, overwrite_a=True, check_finite=False),
@@ -169,8 +172,11 @@ class _Solution:
         everything = found.place.T @ found.place + _NOISE * np.eye(number, dtype=np.float32)
         for inverse, learnt in zip(found.inverse, learns, strict=True):
             left = found.place[~learnt]
-            root, _ = lapack.spotrf(everything - left.T @ left, lower=True, overwrite_a=True)
-            half = np.tril(lapack.spotri(root, lower=True, overwrite_c=True)[0])
+            root, wrong = lapack.spotrf(everything - left.T @ left, lower=True, overwrite_a=True)
+            half, failed = lapack.spotri(root, lower=True, overwrite_c=True)
+            if wrong or failed:
+                raise FloatingPointError("the kernel of the examples has no inverse in float32")
+            half = np.tril(half)
             inverse[:] = half + np.tril(half, -1).T
         return found
 
@@ -189,7 +195,7 @@ class _Solution:
 def _kernel(
     x: Float[np.ndarray, "left feature"], z: Float[np.ndarray, "right feature"]
 ) -> Float[np.ndarray, "left right"]:
-    """In float64, in which the distances of near ones do not cancel out."""
+    """In float64: the distances of near ones are differences of large numbers."""
     from sklearn.metrics import pairwise  # it takes seconds to import
 
     distance = pairwise.euclidean_distances(x.astype(np.float64), z.astype(np.float64))
