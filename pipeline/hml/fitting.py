@@ -103,6 +103,9 @@ class _Problem:
     scored: np.ndarray | None
     seed: int
 
+    def learnt_labels(self) -> sparse.csr_array:
+        return sparse.csr_array(sparse.csr_array(self.labels)[self.rows])
+
     def standardised(self, rows: slice = slice(None)) -> np.ndarray:
         return self.preprocessing.transform(np.asarray(self.features[self.rows[rows]]))
 
@@ -271,22 +274,21 @@ def _networks(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
 
 def _neighbours(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
     assert problem.learns is not None
-    labels = sparse.csr_array(problem.labels)[problem.rows]
-    return NeighbourMembers(problem.standardised(), labels, problem.hierarchy, problem.learns)
+    features, labels = problem.standardised(), problem.learnt_labels()
+    return NeighbourMembers(features, labels, problem.hierarchy, problem.learns)
 
 
 def _kernel(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
     assert problem.learns is not None
-    labels = sparse.csr_array(problem.labels)[problem.rows]
-    return KernelMembers(problem.standardised(), labels, problem.hierarchy, problem.learns)
+    features, labels = problem.standardised(), problem.learnt_labels()
+    return KernelMembers(features, labels, problem.hierarchy, problem.learns)
 
 
 def _forest(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
     assert problem.learns is not None
-    labels = sparse.csr_array(problem.labels)[problem.rows]
     return ForestMembers.grow(
         problem.standardised(),
-        labels,
+        problem.learnt_labels(),
         problem.hierarchy,
         problem.learns,
         seed=problem.seed,

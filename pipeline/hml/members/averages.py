@@ -104,6 +104,19 @@ class AveragingMembers(LabelledMembers):
         return np.minimum(result, 1, out=result)  # rounding
 
 
+def stored_features(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """The training examples' features in the arrays of members that predict by them.
+
+    Raises:
+        LookupError, ValueError: they are missing or do not fit.
+    """
+    features, rows = arrays["features"], arrays["learns"].shape[-1]
+    fits = features.ndim == 2 and len(features) == rows and features.dtype == np.float32
+    if not (fits and np.isfinite(features).all()):
+        raise ValueError(f"features of shape {features.shape} and type {features.dtype}")
+    return features
+
+
 def stored_labels(arrays: dict[str, np.ndarray], hierarchy: Hierarchy) -> sparse.csr_array:
     """The labels in the arrays of averaging members.
 

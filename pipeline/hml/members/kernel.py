@@ -18,7 +18,7 @@ from scipy import sparse
 
 from pipeline.hml.constraint import coherent
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.members.averages import LabelledMembers, stored_labels
+from pipeline.hml.members.averages import LabelledMembers, stored_features, stored_labels
 
 LANDMARKS = 3000
 _NOISE = 1.0  # variance of a label beside the kernel's own: what is as likely chance as it is real
@@ -106,13 +106,9 @@ class KernelMembers(LabelledMembers):
         cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
     ) -> Self:
         """See `Members`."""
-        features, landmarks = arrays["features"], options["landmarks"]
-        rows = arrays["learns"].shape[-1]
-        fits = features.shape[:1] == (rows,) and np.isfinite(features).all()
+        features, landmarks = stored_features(arrays), options["landmarks"]
         if not isinstance(landmarks, int) or landmarks < 1:
             raise ValueError(f"landmarks must be a whole number from 1. Got {landmarks!r}")
-        if features.ndim != 2 or features.dtype != np.float32 or not fits:
-            raise ValueError(f"features of shape {features.shape} and type {features.dtype}")
         labels = stored_labels(arrays, hierarchy)
         return cls(features, labels, hierarchy, arrays["learns"], landmarks=landmarks)
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.members.averages import AveragingMembers, stored_labels
+from pipeline.hml.members.averages import AveragingMembers, stored_features, stored_labels
 
 NEIGHBOURS = 40
 EXACT = 100_000  # training examples; with more the search is approximate
@@ -182,13 +182,9 @@ class NeighbourMembers(AveragingMembers):
         cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
     ) -> Self:
         """See `Members`."""
-        features, neighbours = arrays["features"], options["neighbours"]
-        if not isinstance(neighbours, int):
-            raise ValueError(f"neighbours must be a whole number. Got {neighbours!r}")
-        rows = arrays["learns"].shape[-1]
-        fits = features.shape[:1] == (rows,) and np.isfinite(features).all()
-        if features.ndim != 2 or features.dtype != np.float32 or neighbours < 1 or not fits:
-            raise ValueError(f"features of shape {features.shape}, {neighbours} neighbours")
+        features, neighbours = stored_features(arrays), options["neighbours"]
+        if not isinstance(neighbours, int) or neighbours < 1:
+            raise ValueError(f"neighbours must be a whole number from 1. Got {neighbours!r}")
         return cls(
             features,
             stored_labels(arrays, hierarchy),
