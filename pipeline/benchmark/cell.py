@@ -134,8 +134,15 @@ def _ensemble(
     model = fitted.ensemble(kinds, beta=beta)
     spent = {"cpu_seconds": round(cost["cpu_seconds"] + time.process_time() - started, 2)}
     spent["peak_memory_mb"] = _peak()
-    examples = len(problem.data.rows("test"))
-    expected = expected_f1(fitted, kinds, examples, beta=beta, scored=problem.scored)
+    data = problem.data
+    expected = expected_f1(
+        fitted,
+        kinds,
+        len(data.rows("test")),
+        groups=data.examples["group"].to_numpy()[data.rows("train", "valid")],
+        beta=beta,
+        scored=problem.scored,
+    )
     return _Trained(model, cost | spent, expected)
 
 

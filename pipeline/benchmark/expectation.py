@@ -2,8 +2,8 @@
 
 Cuts that are judged by the scores that they were chosen by look better than they are. So they are
 chosen anew without each fold, and decide that fold's examples. These decisions are then drawn as
-often as there are test examples: a node that happens to be without a test positive counts as 0,
-which is expected, too.
+often as there are test examples, what belongs together at a time: a node that happens to be without
+a test positive counts as 0, which is expected, too.
 """
 
 import numpy as np
@@ -20,14 +20,21 @@ _FOLDS = 5
 
 
 def expected_f1(
-    fitted: Fitted, kinds: list[str] | None, examples: int, *, beta: float, scored: np.ndarray
+    fitted: Fitted,
+    kinds: list[str] | None,
+    examples: int,
+    *,
+    groups: np.ndarray,
+    beta: float,
+    scored: np.ndarray,
 ) -> dict[str, dict[str, float]]:
     """The macro F1 of as many new examples: rule -> mean, standard deviation over draws.
 
     Args:
         fitted: members, of which some left each example out; without, there is nothing to go by.
         kinds: of the ensemble; None is all.
-        examples: how many are drawn, with replacement.
+        examples: how many are drawn, with replacement and by whole groups, so on average.
+        groups: (row,) of the training examples.
         beta: of the rule `tuned`.
         scored: (node,) bool, the nodes that count.
     """
@@ -49,7 +56,10 @@ def expected_f1(
         for rule, chosen in cuts.items():
             decided[rule][rows] = decide(p[rows], chosen, fitted.hierarchy)
     rng = np.random.default_rng(0)
-    weights = rng.multinomial(examples, np.full(len(p), 1 / len(p)), size=_DRAWS)
+    _, group = np.unique(groups, return_inverse=True)
+    number = int(group.max()) + 1
+    drawn = max(1, round(examples * number / len(p)))
+    weights = rng.multinomial(drawn, np.full(number, 1 / number), size=_DRAWS)[:, group]
     return {rule: _drawn(choice, labels, weights, scored) for rule, choice in decided.items()}
 
 

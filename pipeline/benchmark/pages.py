@@ -78,7 +78,7 @@ def _head(study: Study, table: Table) -> str:
             "",
             "The product's method was chosen by validation data of the development sets "
             f"{', '.join(study.development)} ([ADR 11](adr/0011-kernels-and-priors.md)); on all "
-            "others, the confirmation sets, it was run once and not changed after that.",
+            "others, the confirmation sets, no choice was made.",
         ]
     if study.note:
         lines += ["", study.note]

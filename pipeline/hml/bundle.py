@@ -1,9 +1,9 @@
 """A trained ensemble as a folder of plain files: no pickle, the same bytes for the same ensemble.
 
 `bundle.json` (schema, settings, hierarchy, sha256 of the arrays), `arrays.safetensors` (members,
-preprocessing, combination, cuts) and `README.md`, the model card. Members that average the labels
-of training examples bring these labels, and neighbours their features, too: whoever has the bundle
-has them.
+preprocessing, combination, calibration, cuts) and `README.md`, the model card. Members that average
+the labels of training examples bring these labels, and neighbours their features, too: whoever has
+the bundle has them.
 """
 
 import hashlib
@@ -16,12 +16,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import ArtifactError
+from pipeline.hml.calibration import Calibration
 from pipeline.hml.ensemble import Combination, Ensemble
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members import KINDS
 from pipeline.hml.preprocessing import Standardizer
 
-SCHEMA = 2
+SCHEMA = 3
 # What reading something else than what was written can end in.
 _DAMAGED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
@@ -45,7 +46,9 @@ def save_bundle(
     for kind, members in ensemble.members.items():
         arrays |= {f"{kind}/{name}": array for name, array in members.arrays().items()}
     if ensemble.combination is not None:
-        arrays |= {f"combination/{k}": v for k, v in vars(ensemble.combination).items()}
+        arrays["combination/weight"] = ensemble.combination.weight
+        curves = vars(ensemble.combination.calibration)
+        arrays |= {f"calibration/{name}": array for name, array in curves.items()}
     blob = save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
     names = ensemble.hierarchy.nodes
     description = {
@@ -116,12 +119,13 @@ def _ensemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ens
     combination = None
     if description["combined"]:
         shapes |= {"combination/weight": (len(kinds), *nodes)}
-        shapes |= {"combination/slope": nodes, "combination/bias": nodes}
+        shapes |= {f"calibration/{name}": nodes for name in ("low", "high", "bias")}
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
     if description["combined"]:
-        combination = Combination(**_under("combination", arrays))
+        curves = Calibration(**_under("calibration", arrays))
+        combination = Combination(arrays["combination/weight"], curves)
     members = {
         kind: KINDS[kind].from_arrays(_under(kind, arrays), options, hierarchy)
         for kind, options in kinds.items()

@@ -1,23 +1,37 @@
-"""From a score to a probability, fitted out of fold and shared by nodes of similar support.
+"""From a score to a probability, fitted out of fold: a curve per node, pooled for rare ones.
 
-    logit p_j = slope_j z_j + bias_j
+    logit p_j = low_j log q_j - high_j log(1 - q_j) + bias_j      q_j = sigmoid(z_j)
 
-Platt scaling (Platt, 1999), pooled: a rare node has too few positives for a curve of its own. What
-it is fitted on are scores of two members each, and what it will be used on is the mean of all: the
-mean of more members is less noisy, so its scores are both less spread and worth more. `Noise` knows
-how much.
+Beta calibration (Kull, Silva Filho & Flach, AISTATS 2017): where low and high are one slope it is
+Platt scaling, which bends too little where probabilities are not small. A rare node has too few
+positives for a curve of its own, so nodes of similar support have one together, and each node's is
+that of its pool, stretched and moved as far as the node's own positives insist.
+
+What it is fitted on are scores of two members each, and what it will be used on is the mean of all:
+the mean of more members is less noisy, so its scores are both less spread and worth more. `Noise`
+knows how much.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
-from pipeline.hml.pools import fit_logistic, pools_of, sampled
+from pipeline.hml.pools import fit_logistic, logit, pools_of, sampled, sigmoid
 
 _SEEN = 2  # members behind an out-of-fold score
+# Standard deviations, as priors: of a pool's low and high around 1, and of a node's factor around 1
+# and its shift, in log-odds, around 0: 25 positives weigh as much. See docs/adr/0013.
+_POOL, _OWN = 1.0, 0.2
+# A node's own curve is fitted to its log-odds in bins of this width between -_FAR and _FAR.
+_WIDTH, _FAR = 0.25, 17.0
+_BINS = round(2 * _FAR / _WIDTH)
+
+Curve = Float[np.ndarray, " node"]
+Scores = Iterable[tuple[slice, Float[np.ndarray, "_block node"]]]
 
 
 @dataclass(frozen=True)
@@ -94,30 +108,145 @@ class Noise:
         return (self.mean + self.shift + self.spread**2 * (score - self.mean)).astype(score.dtype)
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """A curve per node; each (node,) float64, low and high not negative."""
+
+    low: Curve
+    high: Curve
+    bias: Curve
+
+    @classmethod
+    def none(cls, nodes: int) -> "Calibration":
+        """Scores are log-odds as they are."""
+        return cls(np.ones(nodes), np.ones(nodes), np.zeros(nodes))
+
+    def log_odds(
+        self, score: Float[np.ndarray, "example node"]
+    ) -> Float[np.ndarray, "example node"]:
+        """Of calibrated probabilities."""
+        below, above = _terms(score)
+        return below * self.low + above * self.high + self.bias
+
+
 def fit_calibration(
-    scores: Iterable[tuple[slice, Float[np.ndarray, "_block node"]]],
+    scores: Callable[[], Scores],
     labels: sparse.csr_array,
     *,
     scored: Bool[np.ndarray, " node"],
     seed: int,
-) -> tuple[Float[np.ndarray, " node"], Float[np.ndarray, " node"]]:
-    """Fit slope and bias by logarithmic loss.
+) -> Calibration:
+    """Fit the curves by logarithmic loss.
 
     Args:
-        scores: ranges of examples and their scores (example, node), see `Noise.as_worth`.
+        scores: gives ranges of examples and their scores (example, node), see `Noise.as_worth`; it
+            is called twice.
         labels: (example, node) boolean CSR of all examples, closed upward.
-        scored: the nodes that are fitted to; the others take what their pool has, or stay as they
-            are if it has nothing.
-        seed: of the sample of negatives.
-
-    Returns:
-        Slope and bias, each (node,) float64, slopes not negative.
+        scored: the nodes that are fitted to; the others have the curve of their pool, or stay as
+            they are if it has none.
+        seed: of the sample of negatives that the pools' curves are fitted on.
     """
+    shared = _of_pools(scores(), labels, scored=scored, seed=seed)
+    factor, shift = _of_nodes(scores(), labels, shared, scored=scored)
+    bias = factor * shared.bias + shift
+    return Calibration(factor * shared.low, factor * shared.high, bias)
+
+
+def _of_pools(
+    scores: Scores, labels: sparse.csr_array, *, scored: Bool[np.ndarray, " node"], seed: int
+) -> Calibration:
     pool = pools_of(labels)
-    blocks = ((rows, [score]) for rows, score in scores)
+    blocks = ((rows, _terms(score)) for rows, score in scores)
     samples = sampled(blocks, labels, pool, scored=scored, seed=seed)
-    flat = np.zeros(1)
-    found = {k: fit_logistic(s, np.ones(1), lambda _: (0.0, flat)) for k, s in samples.items()}
-    slope = np.array([found[int(k)][0][0] if int(k) in found else 1.0 for k in pool])
-    bias = np.array([found[int(k)][1] if int(k) in found else 0.0 for k in pool])
-    return slope, bias
+
+    def prior(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        apart = (weights - 1) / _POOL
+        return 0.5 * float(apart @ apart), apart / _POOL
+
+    found = {number: fit_logistic(s, np.ones(2), prior) for number, s in samples.items()}
+    curves = Calibration.none(len(pool))
+    for number, ((low, high), bias) in found.items():
+        nodes = pool == number
+        curves.low[nodes], curves.high[nodes], curves.bias[nodes] = low, high, bias
+    return curves
+
+
+def _of_nodes(
+    scores: Scores,
+    labels: sparse.csr_array,
+    shared: Calibration,
+    *,
+    scored: Bool[np.ndarray, " node"],
+) -> tuple[Curve, Curve]:
+    """Factor a and shift b of each node: its log-odds are a u + b where its pool's are u.
+
+    One pass over the scores: what the fit needs of the positives are two sums, and of all examples
+    how many have which log-odds. It stretches around the log-odds of the node's share, so that a
+    factor does not change how probable the node is altogether.
+    """
+    nodes = len(shared.bias)
+    count, total = np.zeros((2, nodes, _BINS))
+    positives, at_positives = np.zeros((2, nodes))
+    for rows, score in scores:
+        u = shared.log_odds(score)
+        place = np.clip((u + _FAR) / _WIDTH, 0, _BINS - 1).astype(np.int64)
+        place += np.arange(nodes) * _BINS
+        count += np.bincount(place.ravel(), minlength=count.size).reshape(count.shape)
+        total += np.bincount(place.ravel(), u.ravel(), minlength=count.size).reshape(count.shape)
+        known: Any = sparse.coo_array(labels[rows])
+        positives += np.bincount(known.col, minlength=nodes)
+        at_positives += np.bincount(known.col, u[known.row, known.col], minlength=nodes)
+    factor, shift = np.ones(nodes), np.zeros(nodes)
+    own = np.flatnonzero(scored & (positives > 0))
+    if len(own):
+        middle = logit(positives[own] / labels.shape[0])
+        total = total[own] - count[own] * middle[:, None]
+        at_positives = at_positives[own] - positives[own] * middle
+        stretch, level = _fit_curves(count[own], total, positives[own], at_positives, middle)
+        # stretch (u - middle) + level + middle
+        factor[own], shift[own] = stretch, level + (1 - stretch) * middle
+    return factor, shift
+
+
+def _fit_curves(
+    count: Float[np.ndarray, "node bin"],
+    total: Float[np.ndarray, "node bin"],
+    positives: Curve,
+    at_positives: Curve,
+    middle: Curve,
+) -> tuple[Curve, Curve]:
+    """Maximise the posterior of each node's factor and shift; log-odds are beyond its middle.
+
+    Args:
+        count: examples in each bin.
+        total: the sum of their log-odds.
+        positives: how many.
+        at_positives: the sum of their log-odds.
+        middle: (node,).
+    """
+    from scipy.optimize import minimize  # it takes a while to import
+
+    u = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+
+    def loss(solution: np.ndarray) -> tuple[float, np.ndarray]:
+        factor, shift = solution.reshape(2, -1)
+        score = factor[:, None] * u + (middle + shift)[:, None]
+        far, moved = (factor - 1) / _OWN, shift / _OWN
+        value = (count * np.logaddexp(0, score)).sum() - factor @ at_positives - shift @ positives
+        expected = count * sigmoid(score)
+        slope = (expected * u).sum(1) - at_positives + far / _OWN
+        level = expected.sum(1) - positives + moved / _OWN
+        return float(value + 0.5 * (far @ far + moved @ moved)), np.append(slope, level)
+
+    start = np.append(np.ones(len(u)), np.zeros(len(u)))
+    bounds = [(0.0, None)] * len(u) + [(None, None)] * len(u)
+    found: Any = minimize(
+        loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-13}
+    )
+    return found.x[: len(u)], found.x[len(u) :]
+
+
+def _terms(score: np.ndarray) -> list[np.ndarray]:
+    """Logarithms of q and, with the sign turned, 1 - q, where q = sigmoid(score)."""
+    above = np.logaddexp(0, score)
+    return [score - above, above]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pipeline.hml.calibration import Calibration
 from pipeline.hml.constraint import coherent
 from pipeline.hml.decisions import decide, decide_budget
 from pipeline.hml.hierarchy import Hierarchy
@@ -25,23 +26,21 @@ class Combination:
 
     Attributes:
         weight: (kind, node) float64.
-        slope: (node,) float64.
-        bias: (node,) float64.
+        calibration: of the mixture's scores.
     """
 
     weight: Float[np.ndarray, "kind node"]
-    slope: Float[np.ndarray, " node"]
-    bias: Float[np.ndarray, " node"]
+    calibration: Calibration
 
     def calibrated(
         self, score: Float[np.ndarray, "example node"], hierarchy: Hierarchy
     ) -> Float[np.ndarray, "example node"]:
         """Coherent probabilities, float32.
 
-        Where weights differ between a parent and its child the child can come out above; the
-        coherent maximum rules that out.
+        Where weights or curves differ between a parent and its child the child can come out above;
+        the coherent maximum rules that out.
         """
-        lifted = coherent(score * self.slope + self.bias, hierarchy)
+        lifted = coherent(self.calibration.log_odds(score), hierarchy)
         return sigmoid(np.asarray(lifted)).astype(np.float32)
 
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from scipy import sparse
 
-from pipeline.hml.calibration import Noise, fit_calibration
+from pipeline.hml.calibration import Calibration, Noise, Scores, fit_calibration
 from pipeline.hml.decisions import half_cuts, prior_matched_cuts_streamed
 from pipeline.hml.ensemble import WORK, Combination, Ensemble
 from pipeline.hml.folds import folds, learners
@@ -213,11 +213,14 @@ class Fitted:
         # Networks learn nothing of nodes that do not count: their noise is no other node's.
         pool = np.where(scored, pools_of(labels), -1)
         noise = Noise.of(each, pool, problem.settings.members)
-        slope, bias = np.ones(nodes), np.zeros(nodes)
+        calibration = Calibration.none(nodes)
         if len(kinds) > 1:
-            worth = ((rows, noise.as_worth(score(pairs))) for rows, pairs in self._pairs(kinds))
-            slope, bias = fit_calibration(worth, labels, scored=scored, seed=seed)
-        combination = Combination(weight, slope, bias)
+
+            def worth() -> Scores:
+                return ((rows, noise.as_worth(score(pairs))) for rows, pairs in self._pairs(kinds))
+
+            calibration = fit_calibration(worth, labels, scored=scored, seed=seed)
+        combination = Combination(weight, calibration)
 
         def held_out(rows: slice) -> np.ndarray:
             scores = noise.as_of_all(score(self._pair(kinds, rows)))

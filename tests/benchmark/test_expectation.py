@@ -21,6 +21,7 @@ SETTINGS = Settings(
 )  # fmt: skip
 SCORED = np.arange(len(HIERARCHY)) != HIERARCHY.index["t"]
 BETA = 2.0
+EACH = np.arange(len(problem()[0]))  # no two examples belong together
 
 
 @pytest.fixture(scope="module")
@@ -53,27 +54,33 @@ def decided_without_the_own_fold(fitted: Fitted, rule: str) -> tuple[np.ndarray,
     return labels.toarray(), decided
 
 
+@pytest.mark.parametrize("together", [1, 5])
 @pytest.mark.parametrize("rule", ["prior_matched", "tuned"])
 def test_it_is_the_macro_f1_of_as_many_examples_decided_without_their_own_fold(
-    fitted: Fitted, rule: str
+    fitted: Fitted, rule: str, together: int
 ):
-    found = expected_f1(fitted, None, 30, beta=BETA, scored=SCORED)
+    groups = np.arange(len(EACH)) // together
+    found = expected_f1(fitted, None, 30, groups=groups, beta=BETA, scored=SCORED)
     assert [*found] == ["prior_matched", "tuned"]
     y, decided = decided_without_the_own_fold(fitted, rule)
     assert decided.any()
     rng = np.random.default_rng(0)
     values = []
     for _ in range(200):
-        times = rng.multinomial(30, np.full(len(y), 1 / len(y)))
-        drawn = [row for row, count in enumerate(times) for _ in range(count)]
-        assert len(drawn) == 30
+        number = int(groups.max()) + 1
+        drawn_groups = round(30 * number / len(y))
+        times = rng.multinomial(drawn_groups, np.full(number, 1 / number))
+        drawn = [row for row in range(len(y)) for _ in range(times[row // together])]
+        assert together > 1 or len(drawn) == 30
         values.append(reference.rule_scores(y[drawn], decided[drawn], SCORED)["macro_f1"])
     assert found[rule]["mean"] == pytest.approx(statistics.fmean(values), rel=1e-9)
     assert found[rule]["sd"] == pytest.approx(statistics.stdev(values), rel=1e-9)
 
 
 def test_more_examples_promise_more_surely(fitted: Fitted):
-    few, many = (expected_f1(fitted, None, n, beta=BETA, scored=SCORED) for n in (20, 2000))
+    few, many = (
+        expected_f1(fitted, None, n, groups=EACH, beta=BETA, scored=SCORED) for n in (20, 2000)
+    )
     for rule in few:
         assert many[rule]["sd"] < few[rule]["sd"] / 3
         # A node without a positive among few examples counts as 0.
@@ -81,4 +88,5 @@ def test_more_examples_promise_more_surely(fitted: Fitted):
 
 
 def test_without_held_out_scores_nothing_is_promised():
-    assert expected_f1(fit(cross_fit=False), None, 30, beta=1.0, scored=SCORED) == {}
+    apart = fit(cross_fit=False)
+    assert expected_f1(apart, None, 30, groups=EACH, beta=1.0, scored=SCORED) == {}

@@ -120,7 +120,7 @@ def test_an_older_bundle_is_replaced(bundle: Path):
 
 def test_config_and_card_can_be_read_without_us(original: Path):
     description = json.loads((original / "bundle.json").read_text(encoding="utf-8"))
-    assert description["schema"] == 2
+    assert description["schema"] == 3
     assert description["config"] == {"note": "Größe"}
     assert [*description["kinds"]] == [*KINDS]
     network = {"members": 4, "sizes": [6, 8, 8, len(HIERARCHY)], "dropout": 0.5}
@@ -185,10 +185,10 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path):
         load_bundle(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("schema", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("schema", [0, 2, 4, "3", None])
 def test_another_schema_is_refused(schema: Any, bundle: Path):
     describe(bundle, schema=schema)
-    with pytest.raises(ArtifactError, match=f"bundle of schema 2 .* found {schema!r}"):
+    with pytest.raises(ArtifactError, match=f"bundle of schema 3 .* found {schema!r}"):
         load_bundle(bundle)
 
 
@@ -246,7 +246,7 @@ ARRAYS = [
     *(f"{kind}/{name}" for kind in ("neighbours", "forest", "kernel") for name in AVERAGES),
     *("neighbours/features", "kernel/features"),
     *(f"forest/trees/{name}" for name in TREES),
-    *(f"combination/{name}" for name in ("weight", "slope", "bias")),
+    *("combination/weight", "calibration/low", "calibration/high", "calibration/bias"),
     *(f"cut/{rule}" for rule in ("half", "prior_matched", "tuned")),
     *("preprocessing/mean", "preprocessing/scale", "share"),
 ]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
 
 from pipeline.hml import pools
-from pipeline.hml.calibration import Noise, fit_calibration
+from pipeline.hml.calibration import Calibration, Noise, Scores, fit_calibration
 from pipeline.hml.pools import sigmoid
 
 EXAMPLES, NODES, MEMBERS = 20_000, 4, 10
@@ -72,55 +72,126 @@ def test_equal_scores_stay_as_they_are():
     assert np.array_equal(found.as_worth(alike), alike)
 
 
+def fit(
+    score: np.ndarray, y: np.ndarray, *, scored: np.ndarray | None = None, blocks: int = 1
+) -> Calibration:
+    """Of scores that come in blocks."""
+    parts = np.array_split(np.arange(len(score)), blocks)
+
+    def scores() -> Scores:
+        return ((slice(part[0], part[-1] + 1), score[part[0] : part[-1] + 1]) for part in parts)
+
+    scored = np.ones(score.shape[1], bool) if scored is None else scored
+    return fit_calibration(scores, sparse.csr_array(y), scored=scored, seed=0)
+
+
+def drawn(truth: np.ndarray, seed: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).random(truth.shape) < truth
+
+
+def scores_of(nodes: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(-1, 1.5, size=(EXAMPLES, nodes))
+
+
 def test_probabilities_mean_what_they_say_after_it():
-    rng = np.random.default_rng(3)
-    score = rng.normal(-1, 1.5, size=(EXAMPLES, NODES))
+    score = scores_of(NODES)
     truth = sigmoid(0.6 * score - 0.8)
-    y = rng.random(truth.shape) < truth
-    scored = np.array([True, True, True, False])
-    slope, bias = fit_calibration(
-        [(slice(0, 15_000), score[:15_000]), (slice(15_000, EXAMPLES), score[15_000:])],
-        sparse.csr_array(y),
-        scored=scored,
-        seed=0,
-    )
-    plain = LogisticRegression(C=np.inf, tol=1e-8)
-    plain.fit(score[:, scored].reshape(-1, 1), y[:, scored].ravel())
-    assert slope == pytest.approx([plain.coef_[0, 0]] * NODES, abs=2e-3)
-    assert bias == pytest.approx([plain.intercept_[0]] * NODES, abs=2e-3)
-    assert slope[0] == pytest.approx(0.6, abs=0.03)
+    curves = fit(score, drawn(truth), blocks=3)
+    assert sigmoid(curves.log_odds(score)) == pytest.approx(truth, abs=0.02)
+
+
+def test_a_curve_that_bends_is_followed():
+    score = scores_of(NODES)
+    q = sigmoid(score)
+    truth = sigmoid(0.5 * np.log(q) - 2.5 * np.log1p(-q) - 1)
+    found = sigmoid(fit(score, drawn(truth)).log_odds(score))
+    assert found == pytest.approx(truth, abs=0.02)
+    assert np.abs(truth - sigmoid(1.1 * score - 0.5)).max() > 0.1  # about the best without a bend
+
+
+def test_a_common_nodes_curve_is_its_own_and_a_rare_nodes_that_of_its_pool():
+    # Two pools: nodes with thousands of positives, and with a handful.
+    score = scores_of(8)
+    shift = np.array([0.8, -0.8] * 4)
+    rarity = np.repeat([0.0, -9.2], 4)
+    truth = sigmoid(score + shift + rarity)
+    y = drawn(truth)
+    assert (y[:, :4].sum(0) > 1000).all()
+    assert ((y[:, 4:].sum(0) > 0) & (y[:, 4:].sum(0) < 10)).all()
+    found = fit(score, y)
+    moved = found.log_odds(np.zeros((1, 8)))[0] - rarity
+    assert moved[:4] == pytest.approx(shift[:4], abs=0.15)
+    assert np.abs(moved[4:] - moved[4:].mean()).max() < 0.3  # 0.8 were it their own
+
+
+def test_a_nodes_own_curve_maximises_the_posterior():
+    # Once more with every example instead of bins, and other ways of searching.
+    score = scores_of(1) + np.array([0.0, 0.4, -0.6])
+    y = drawn(sigmoid(1.2 * score + np.array([-3.0, -3.4, -2.2])))
+    curves = fit(score, y)
+
+    def of_pool(at: np.ndarray) -> np.ndarray:
+        return at[0] * np.log(sigmoid(score)) - at[1] * np.log(sigmoid(-score)) + at[2]
+
+    def pooled_loss(at: np.ndarray) -> float:
+        z = of_pool(at)
+        return float(np.logaddexp(0, z).sum() - z[y].sum() + ((at[:2] - 1) ** 2).sum() / 2)
+
+    u, share = of_pool(minimize(pooled_loss, [1.0, 1.0, 0.0], method="BFGS").x), y.mean(0)
+    middle = np.log(share / (1 - share))
+    for node in range(3):
+
+        def loss(at: np.ndarray, node: int = node) -> float:
+            z = at[0] * (u[:, node] - middle[node]) + middle[node] + at[1]
+            prior = ((at[0] - 1) ** 2 + at[1] ** 2) / (2 * 0.2**2)
+            return float(np.logaddexp(0, z).sum() - z[y[:, node]].sum() + prior)
+
+        best = minimize(loss, [1.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-7})
+        expected = best.x[0] * (u[:, node] - middle[node]) + middle[node] + best.x[1]
+        assert curves.log_odds(score)[:, node] == pytest.approx(expected, abs=0.03)
 
 
 def test_a_sample_of_the_negatives_counts_for_all_of_them(monkeypatch: pytest.MonkeyPatch):
-    rng = np.random.default_rng(5)
-    score = rng.normal(-1, 1.5, size=(EXAMPLES, NODES))
-    y = sparse.csr_array(rng.random(score.shape) < sigmoid(score - 2))
-    blocks = [(slice(0, EXAMPLES), score)]
-    whole, part = [], []
-    for entries, found in ((10**6, whole), (8000, part)):
-        monkeypatch.setattr(pools, "_ENTRIES", entries)
-        found += fit_calibration(blocks, y, scored=np.ones(NODES, bool), seed=0)
-    assert not np.array_equal(whole, part)
-    assert np.stack(part) == pytest.approx(np.stack(whole), abs=0.1)  # 2.3 if they counted once
+    score = scores_of(NODES, seed=5)
+    y = drawn(sigmoid(score - 2))
+    whole = fit(score, y)
+    monkeypatch.setattr(pools, "_ENTRIES", 8000)
+    part = fit(score, y)
+    assert not np.array_equal(whole.low, part.low)
+    found, expected = part.log_odds(score), whole.log_odds(score)
+    assert found == pytest.approx(expected, abs=0.3)  # 2.3 if they counted once
+
+
+def test_nodes_that_do_not_count_have_the_curve_of_their_pool():
+    score = scores_of(NODES)
+    y = drawn(sigmoid(0.6 * score + np.array([0.0, 0.2, 0.4, 3.0]) - 1))
+    scored = np.array([True, True, True, False])
+    found = fit(score, y, scored=scored)
+    again = y.copy()
+    again[:, 3] = y[::-1, 3]  # as many, so that the pool is the same
+    again = fit(score, again, scored=scored)
+    for name in ("low", "high", "bias"):
+        assert np.array_equal(getattr(found, name), getattr(again, name))
 
 
 def test_scores_that_rank_the_wrong_way_round_end_flat_and_not_turned():
-    rng = np.random.default_rng(4)
-    score = rng.normal(size=(EXAMPLES, NODES))
-    y = rng.random(score.shape) < sigmoid(-score - 2)
-    slope, bias = fit_calibration(
-        [(slice(0, EXAMPLES), score)], sparse.csr_array(y), scored=np.ones(NODES, bool), seed=0
-    )
-    assert slope == pytest.approx(0, abs=1e-6)
-    assert sigmoid(bias) == pytest.approx(y.mean(), rel=1e-2)
+    score = scores_of(NODES, seed=4)
+    y = drawn(sigmoid(-score - 2))
+    curves = fit(score, y)
+    assert curves.low == pytest.approx(0, abs=1e-3)
+    assert curves.high == pytest.approx(0, abs=1e-3)
+    assert sigmoid(curves.bias) == pytest.approx(y.mean(0), rel=0.1)
 
 
 def test_without_a_positive_scores_are_log_odds_already():
-    slope, bias = fit_calibration(
-        [(slice(0, 3), np.zeros((3, NODES)))],
-        sparse.csr_array((3, NODES), dtype=bool),
-        scored=np.ones(NODES, bool),
-        seed=0,
-    )
-    assert (slope == 1).all()
-    assert (bias == 0).all()
+    score = np.zeros((3, NODES))
+    curves = fit(score, np.zeros((3, NODES), dtype=bool))
+    assert curves.log_odds(score) == pytest.approx(0, abs=1e-12)
+    assert (curves.low == 1).all()
+
+
+@pytest.mark.parametrize("size", [30.0, 1e4, 1e30])
+def test_scores_of_any_size_have_log_odds(size: float):
+    score = np.array([[-size], [0.0], [size]], np.float32)
+    assert Calibration.none(1).log_odds(score)[:, 0] == pytest.approx([-size, 0, size], rel=1e-6)
+    assert fit(score.repeat(2, 1), score.repeat(2, 1) > 0).log_odds(score.repeat(2, 1)).shape

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.hml import Ensemble, ensemble
+from pipeline.hml.calibration import Calibration
 from pipeline.hml.ensemble import Combination
 from pipeline.hml.members import Members, NeighbourMembers, NetworkMembers
 from pipeline.hml.network import Networks
@@ -40,10 +41,11 @@ def of(
 
 
 def combination(seed: int = 0) -> Combination:
-    """Weights and slopes that differ so much between nodes that a child can exceed its parent."""
+    """Weights and curves that differ so much between nodes that a child can exceed its parent."""
     rng = np.random.default_rng(seed)
     weight = rng.uniform(0, 1, (2, NODES))
-    return Combination(weight, rng.uniform(0, 2, NODES), rng.normal(size=NODES))
+    low, high = rng.uniform(0, 2, (2, NODES))
+    return Combination(weight, Calibration(low, high, rng.normal(size=NODES)))
 
 
 ENSEMBLE = of({"network": networks()})
@@ -119,7 +121,8 @@ def dense(p: list[np.ndarray], made: Combination, dag: Dag) -> np.ndarray:
     inside = [part.astype(np.float64).clip(1e-7, 1 - 1e-7) for part in p]
     logits = [np.log(part / (1 - part)) for part in inside]
     score = made.weight[0] * logits[0] + made.weight[1] * logits[1]
-    score = made.slope * score + made.bias
+    q, curve = 1 / (1 + np.exp(-score)), made.calibration
+    score = curve.low * np.log(q) - curve.high * np.log(1 - q) + curve.bias
     lifted = [score[:, dag.reach[node]].max(1) for node in range(score.shape[1])]
     return 1 / (1 + np.exp(-np.stack(lifted, axis=1)))
 
@@ -139,7 +142,7 @@ def test_several_kinds_predict_the_calibrated_coherent_mixture_of_their_logits(s
 
 def test_improbable_nodes_of_several_kinds_still_are_told_apart():
     # Rare nodes live here: steps of float32 next to 1 would make their probabilities ties.
-    rare = Combination(np.full((2, NODES), 0.5), np.ones(NODES), np.zeros(NODES))
+    rare = Combination(np.full((2, NODES), 0.5), Calibration.none(NODES))
     score = np.linspace(-30, -12, 200, dtype=np.float32)[:, None] + np.zeros(NODES, np.float32)
     p = rare.calibrated(score, HIERARCHY)
     np.testing.assert_allclose(p, np.exp(score) / (1 + np.exp(score)), rtol=1e-5)
@@ -147,7 +150,8 @@ def test_improbable_nodes_of_several_kinds_still_are_told_apart():
 
 
 def test_a_score_of_any_size_becomes_a_probability():
-    plain = Combination(np.ones((1, NODES)), np.full(NODES, 1e30), np.zeros(NODES))
+    steep = np.full(NODES, 1e30)
+    plain = Combination(np.ones((1, NODES)), Calibration(steep, steep, np.zeros(NODES)))
     score = np.array([-1e30, -1, 0, 1, 1e30], np.float32)[:, None] + np.zeros(NODES, np.float32)
     found = plain.calibrated(score, HIERARCHY)[:, 0]
     assert found == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-30)

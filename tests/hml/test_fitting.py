@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 
 from pipeline.hml import Ensemble, Settings, fitting, predictions
-from pipeline.hml.calibration import Noise
+from pipeline.hml.calibration import Calibration, Noise
 from pipeline.hml.decisions import half_cuts, prior_matched_cuts
 from pipeline.hml.fitting import Fitted, fit_members
 from pipeline.hml.folds import folds, learners
@@ -262,10 +262,10 @@ def held_out(fitted: Fitted, ensemble: Ensemble) -> np.ndarray:
         both = np.stack([p[~learns[:, i], i] for i in range(len(X))], axis=1)
         said.append(both)
     weight = np.ones((1, len(HIERARCHY)))
-    slope, bias = np.ones(len(HIERARCHY)), np.zeros(len(HIERARCHY))
+    curve = Calibration.none(len(HIERARCHY))
     if ensemble.combination is not None:
         made = ensemble.combination
-        weight, slope, bias = made.weight, made.slope, made.bias
+        weight, curve = made.weight, made.calibration
 
     def score(parts: list[np.ndarray]) -> np.ndarray:
         return sum(
@@ -276,7 +276,7 @@ def held_out(fitted: Fitted, ensemble: Ensemble) -> np.ndarray:
     blocks = [(together, score([both[0] for both in said]), score([both[1] for both in said]))]
     spread = Noise.of(blocks, pools_of(CLOSED), MEMBERS).as_of_all(together)
     # Coherent by the maximum over descendants.
-    p = 1 / (1 + np.exp(-(slope * spread + bias)))
+    p = 1 / (1 + np.exp(-curve.log_odds(spread)))
     return np.stack([p[:, DAG.reach[node]].max(1) for node in range(p.shape[1])], axis=1)
 
 
@@ -386,10 +386,8 @@ class TestKinds:
         assert made.weight.shape == (len(ALL), len(HIERARCHY))
         for pool in {*pools_of(CLOSED).tolist()}:
             nodes = pools_of(CLOSED) == pool
-            for array in (made.weight, made.slope[None], made.bias[None]):
-                assert (array[:, nodes] == array[:, nodes][:, :1]).all()
+            assert (made.weight[:, nodes] == made.weight[:, nodes][:, :1]).all()
         assert (made.weight >= 0).all()
-        assert (made.slope >= 0).all()
 
     def test_labels_of_unscored_nodes_do_not_touch_the_combination(
         self, monkeypatch: pytest.MonkeyPatch
@@ -403,12 +401,13 @@ class TestKinds:
         def combined(labels: sparse.csr_array, scored: np.ndarray | None) -> list[bytes]:
             kinds = ["network", "neighbours"]
             made = fit_all(labels=labels, kinds=kinds, scored=scored).ensemble().combination
-            return [array.tobytes() for array in (made.weight, made.slope, made.bias)]
+            curve = made.calibration
+            return [a.tobytes() for a in (made.weight, curve.low, curve.high, curve.bias)]
 
         shuffled = sparse.csr_array(y)
         assert combined(LABELS, scored) == combined(shuffled, scored) != combined(shuffled, None)
         # They count as much for calibration as for weights.
-        assert combined(LABELS, scored)[2] != combined(LABELS, None)[2]
+        assert combined(LABELS, scored)[3] != combined(LABELS, None)[3]
 
     def test_small_blocks_that_nobody_keeps_give_the_same_ensemble(
         self, monkeypatch: pytest.MonkeyPatch
@@ -424,8 +423,9 @@ class TestKinds:
         assert not fitted._kept
         for ours, theirs in (
             (found.combination.weight, expected.combination.weight),
-            (found.combination.slope, expected.combination.slope),
-            (found.combination.bias, expected.combination.bias),
+            (found.combination.calibration.low, expected.combination.calibration.low),
+            (found.combination.calibration.high, expected.combination.calibration.high),
+            (found.combination.calibration.bias, expected.combination.calibration.bias),
             (found.cuts["prior_matched"], expected.cuts["prior_matched"]),
         ):
             assert ours == pytest.approx(theirs, rel=1e-3)
