@@ -8,7 +8,7 @@ run: .venv/installed
 	@$(BIN)/rarenode run
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/installed
 	$(BIN)/ruff check

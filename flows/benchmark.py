@@ -55,7 +55,11 @@ def run(
     environment = {"OMP_NUM_THREADS": str(max(1, cores // workers))} | (
         {AGAIN: "1"} if again else {}
     )
-    failed = _run_all(grid, wanted, workers, environment) if wanted else []
+    try:
+        failed = _run_all(grid, wanted, workers, environment) if wanted else []
+    except BaseException:  # Ctrl-C as well: the page has what was done
+        pages.write(grid)
+        raise
     fault = any(not refused for refused, _ in failed)
     said = "\n".join(message for _, message in failed)
     if fault:
