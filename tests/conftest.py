@@ -12,8 +12,8 @@ from jaxtyping import install_import_hook
 LIBRARY = Path(__file__).parents[1] / "pipeline" / "hml"
 install_import_hook(
     [
-        f"pipeline.hml.{file.stem}"
-        for file in LIBRARY.glob("*.py")
+        ".".join(("pipeline", "hml", *file.relative_to(LIBRARY).with_suffix("").parts))
+        for file in LIBRARY.rglob("*.py")
         if not file.stem.endswith("kernels")
     ],
     "beartype.beartype",

@@ -217,7 +217,8 @@ def honesty(table: Table) -> str:
             cells += [f"{100 * wanted:.2f} ± {100 * half:.2f}", f"{100 * found:.2f}"]
         skills = [verdicts.brier_skill(runs, part) for part in ("1-9", "10-29", "30-99", "100+")]
         cells += ["" if skill is None else f"{skill:+.4f}" for skill in skills]
-        rows.append([name, *cells, f"{verdicts.unreliable(runs):.3f}"])
+        apart, chance = verdicts.unreliable(runs)
+        rows.append([name, *cells, f"{apart:.3f} (chance {chance:.3f})"])
     head = ["data set", "`prior_matched` expected", "found", "`tuned` expected", "found"]
     head += [f"Brier skill {part}" for part in ("1-9", "10-29", "30-99", "100+")]
     text = (
@@ -227,7 +228,8 @@ def honesty(table: Table) -> str:
         "rank better and know each node's every positive: so it tends to be too low. "
         "Brier skill is over the training shares, by positives in train+valid. The last column is "
         "the greatest distance of a reliability curve from the diagonal where p > 0.1 and at least "
-        "200 predictions lie in the bin."
+        "200 predictions lie in the bin, with half of the interval that as many independent ones "
+        "would have if their probabilities were right; those of an example are not independent."
     )
     return _section("Honest cuts and probabilities", text, markdown([*head, "reliability"], rows))
 

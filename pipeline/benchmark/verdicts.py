@@ -215,25 +215,33 @@ def _reliable(table: Table) -> Verdict:
     sets = table.datasets(_OURS)
     failed = []
     for name in sets:
-        apart = unreliable(table.found[name, _OURS])
+        apart, chance = unreliable(table.found[name, _OURS])
         if apart > 0.05:
-            failed.append(f"{name} (up to {apart:.3f})")
+            failed.append(f"{name} (up to {apart:.3f}; by chance {chance:.3f})")
     asked = f"where p > 0.1, reliability within 0.05 of the diagonal ({_FEW} predictions or more)"
     return _each(asked, sets, failed)
 
 
-def unreliable(runs: Runs) -> float:
+def unreliable(runs: Runs) -> tuple[float, float]:
     """The greatest distance of a bin's positives from its mean probability, means over seeds.
 
     Over the rarity bins and bins of probability above 0.1 with at least 200 predictions.
+
+    Returns:
+        The distance, and half of the 95 % interval of that bin's share of positives if all its
+        predictions are right and independent of each other; those of an example are not, so that
+        chance moves it further than that.
     """
-    worst = 0.0
+    worst = 0.0, 0.0
     for part in runs.runs[0]["reliability"]:
         curves = [run["reliability"][part] for run in runs.runs]
         for place in range(1, len(curves[0]["entries"])):
             if all(curve["entries"][place] >= _FEW for curve in curves):
                 apart = [curve["observed"][place] - curve["mean_p"][place] for curve in curves]
-                worst = max(worst, abs(statistics.fmean(apart)))
+                p = statistics.fmean(curve["mean_p"][place] for curve in curves)
+                entries = statistics.fmean(curve["entries"][place] for curve in curves)
+                chance = 1.96 * math.sqrt(p * (1 - p) / entries)
+                worst = max(worst, (abs(statistics.fmean(apart)), chance))
     return worst
 
 

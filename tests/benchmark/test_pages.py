@@ -278,7 +278,7 @@ def test_promises_stand_beside_what_was_found():
     put(grid, cell(grid, "enron", "ours"), {"macro_f1/tuned": 0.1234})
     found = row(section(page(COMPARED), "Honest cuts and probabilities"), "enron")
     promised = ["11.00 ± 0.44", "11.00", "12.00 ± 0.44", "12.34"]
-    assert found[1:] == [*promised, *["+0.0100"] * 4, "0.010"]
+    assert found[1:] == [*promised, *["+0.0100"] * 4, "0.010 (chance 0.054)"]
 
 
 def test_gene_ontology_has_the_field_s_own_figures_by_namespace():

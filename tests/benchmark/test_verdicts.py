@@ -148,7 +148,7 @@ CASES: dict[str, tuple[tuple[Changes, str], tuple[Changes, str]]] = {
     ),
     "reliability within 0.05": (
         (off_diagonal(1, 200, 0.049), "all 4 sets"),
-        (off_diagonal(1, 200, -0.051), "spo_FUN (up to 0.051)"),
+        (off_diagonal(1, 200, -0.051), "spo_FUN (up to 0.051; by chance 0.049)"),
     ),
 }
 
@@ -205,14 +205,17 @@ def test_a_set_without_such_nodes_does_not_count(tmp_path: Path):
 def test_bins_of_few_predictions_or_of_low_probability_say_nothing_of_calibration():
     for place, count in ((1, 199), (0, 9000)):
         parts = off_diagonal(place, count, 0.3)["ours"]
-        assert unreliable(runs(parts)) == 0
-    assert unreliable(runs(off_diagonal(9, 200, 0.3)["ours"])) == pytest.approx(0.3)
+        assert unreliable(runs(parts)) == (0, 0)
+    apart, chance = unreliable(runs(off_diagonal(9, 200, 0.3)["ours"]))
+    assert apart == pytest.approx(0.3)
+    p = 0.95  # the middle of the bin
+    assert chance == pytest.approx(1.96 * math.sqrt(p * (1 - p) / 200))
 
 
 def test_calibration_is_judged_by_the_mean_over_seeds():
     up, down = (off_diagonal(4, 500, apart)["ours"] for apart in (0.08, -0.06))
-    assert unreliable(runs(up, down)) == pytest.approx(0.01)
-    assert unreliable(runs(up, off_diagonal(4, 100, 0.08)["ours"])) == 0
+    assert unreliable(runs(up, down))[0] == pytest.approx(0.01)
+    assert unreliable(runs(up, off_diagonal(4, 100, 0.08)["ours"])) == (0, 0)
 
 
 def test_a_promise_is_the_mean_over_seeds_and_its_interval_is_of_both_samples():

@@ -1,7 +1,7 @@
 """What every kind of member does."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -70,7 +70,7 @@ class Members(ABC):
     @abstractmethod
     def from_arrays(
         cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
-    ) -> Self:
+    ) -> "Members":
         """The members that gave these arrays and options.
 
         Raises:

@@ -1,6 +1,6 @@
 """Members that average the labels of training examples that fall into the same leaves of trees."""
 
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -79,7 +79,7 @@ class ForestMembers(AveragingMembers):
         seed: int,
         trees: int = TREES,
         threads: int = 1,
-    ) -> Self:
+    ) -> "ForestMembers":
         """Grow extremely randomised trees (Geurts, Ernst & Wehenkel, Machine Learning 2006).
 
         They are grown by a Gaussian random projection of the closed labels, each node divided by
@@ -163,7 +163,7 @@ class ForestMembers(AveragingMembers):
     @classmethod
     def from_arrays(
         cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
-    ) -> Self:
+    ) -> "ForestMembers":
         """See `Members`."""
         trees = Trees(*(arrays[f"trees/{name}"] for name in Trees._fields))
         # A column of another type or shape would only be noticed by the compiled walk.

@@ -10,7 +10,7 @@ enough that a rare node's few positives speak for their surroundings, and for li
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -104,7 +104,7 @@ class KernelMembers(LabelledMembers):
     @classmethod
     def from_arrays(
         cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
-    ) -> Self:
+    ) -> "KernelMembers":
         """See `Members`."""
         features, landmarks = stored_features(arrays), options["landmarks"]
         if not isinstance(landmarks, int) or landmarks < 1:
@@ -149,7 +149,7 @@ class _Solution:
     inverse: np.ndarray
 
     @classmethod
-    def of(cls, landmarks: np.ndarray, examples: np.ndarray, learns: np.ndarray) -> Self:
+    def of(cls, landmarks: np.ndarray, examples: np.ndarray, learns: np.ndarray) -> "_Solution":
         """Solve each member's regression."""
         from scipy.linalg import cholesky, lapack  # it takes a while to import
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -180,7 +180,7 @@ class NeighbourMembers(AveragingMembers):
     @classmethod
     def from_arrays(
         cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
-    ) -> Self:
+    ) -> "NeighbourMembers":
         """See `Members`."""
         features, neighbours = stored_features(arrays), options["neighbours"]
         if not isinstance(neighbours, int) or neighbours < 1:

@@ -1,7 +1,7 @@
 """Members that are networks."""
 
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -85,7 +85,7 @@ class NetworkMembers(Members):
     @classmethod
     def from_arrays(
         cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
-    ) -> Self:
+    ) -> "NetworkMembers":
         """See `Members`."""
         members, sizes, dropout = (options[key] for key in ("members", "sizes", "dropout"))
         if len(sizes) < 2 or sizes[-1] != len(hierarchy) or not 0 <= dropout < 1:
