@@ -13,7 +13,7 @@ knows how much.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -156,16 +156,17 @@ def _of_pools(
     scores: Scores, labels: sparse.csr_array, *, scored: Bool[np.ndarray, " node"], seed: int
 ) -> Calibration:
     pool = pools_of(labels)
-    blocks = ((rows, _terms(score)) for rows, score in scores)
+    blocks = ((rows, [score]) for rows, score in scores)
     samples = sampled(blocks, labels, pool, scored=scored, seed=seed)
 
     def prior(weights: np.ndarray) -> tuple[float, np.ndarray]:
         apart = (weights - 1) / _POOL
         return 0.5 * float(apart @ apart), apart / _POOL
 
-    found = {number: fit_logistic(s, np.ones(2), prior) for number, s in samples.items()}
     curves = Calibration.none(len(pool))
-    for number, ((low, high), bias) in found.items():
+    for number, sample in samples.items():
+        terms = replace(sample, values=np.stack(_terms(sample.values[0])))
+        (low, high), bias = fit_logistic(terms, np.ones(2), prior)
         nodes = pool == number
         curves.low[nodes], curves.high[nodes], curves.bias[nodes] = low, high, bias
     return curves
