@@ -1,5 +1,6 @@
 """`rarenode benchmark`: the cells of a study as a flow, a Prefect task per cell, then its page."""
 
+import contextlib
 import difflib
 import os
 import sys
@@ -58,7 +59,8 @@ def run(
     try:
         failed = _run_all(grid, wanted, workers, environment) if wanted else []
     except BaseException:  # Ctrl-C as well: the page has what was done
-        pages.write(grid)
+        with contextlib.suppress(Exception):  # it must not hide why the study ended
+            pages.write(grid)
         raise
     fault = any(not refused for refused, _ in failed)
     said = "\n".join(message for _, message in failed)

@@ -228,8 +228,8 @@ def honesty(table: Table) -> str:
         "rank better and know each node's every positive: so it tends to be too low. "
         "Brier skill is over the training shares, by positives in train+valid. The last column is "
         "the greatest distance of a reliability curve from the diagonal where p > 0.1 and at least "
-        "200 predictions lie in the bin, with half of the interval that as many independent ones "
-        "would have if their probabilities were right; those of an example are not independent."
+        "200 predictions lie in the bin, and how far chance alone moves the worst of these bins if "
+        "probabilities are right and independent; those of an example are not independent."
     )
     return _section("Honest cuts and probabilities", text, markdown([*head, "reliability"], rows))
 

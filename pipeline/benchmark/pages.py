@@ -77,8 +77,8 @@ def _head(study: Study, table: Table) -> str:
         lines += [
             "",
             "The product's method was chosen by validation data of the development sets "
-            f"{', '.join(study.development)} ([ADR 11](adr/0011-kernels-and-priors.md)); on all "
-            "others, the confirmation sets, no choice was made.",
+            f"{', '.join(study.development)} ([ADR 11](adr/0011-kernels-and-priors.md)); the "
+            "others are confirmation sets.",
         ]
     if study.note:
         lines += ["", study.note]

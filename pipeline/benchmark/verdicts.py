@@ -228,11 +228,11 @@ def unreliable(runs: Runs) -> tuple[float, float]:
     Over the rarity bins and bins of probability above 0.1 with at least 200 predictions.
 
     Returns:
-        The distance, and half of the 95 % interval of that bin's share of positives if all its
-        predictions are right and independent of each other; those of an example are not, so that
-        chance moves it further than that.
+        The distance, and how far chance alone moves that bin's share of positives if probabilities
+        are right and predictions independent of each other: no bin further, in 95 of 100 cases
+        (Bonferroni). Those of an example are not independent, so that it can move further.
     """
-    worst = 0.0, 0.0
+    judged: list[tuple[float, float]] = []
     for part in runs.runs[0]["reliability"]:
         curves = [run["reliability"][part] for run in runs.runs]
         for place in range(1, len(curves[0]["entries"])):
@@ -240,9 +240,11 @@ def unreliable(runs: Runs) -> tuple[float, float]:
                 apart = [curve["observed"][place] - curve["mean_p"][place] for curve in curves]
                 p = statistics.fmean(curve["mean_p"][place] for curve in curves)
                 entries = statistics.fmean(curve["entries"][place] for curve in curves)
-                chance = 1.96 * math.sqrt(p * (1 - p) / entries)
-                worst = max(worst, (abs(statistics.fmean(apart)), chance))
-    return worst
+                judged.append((abs(statistics.fmean(apart)), math.sqrt(p * (1 - p) / entries)))
+    if not judged:
+        return 0.0, 0.0
+    distance, deviation = max(judged)
+    return distance, deviation * statistics.NormalDist().inv_cdf(1 - 0.025 / len(judged))
 
 
 def _pairs(table: Table, other: str, figure: str) -> list[tuple[Runs, Runs]]:

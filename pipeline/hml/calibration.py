@@ -24,11 +24,14 @@ from pipeline.hml.pools import fit_logistic, logit, pools_of, sampled, sigmoid
 
 _SEEN = 2  # members behind an out-of-fold score
 # Standard deviations, as priors: of a pool's low and high around 1, and of a node's factor around 1
-# and its shift, in log-odds, around 0: 25 positives weigh as much. See docs/adr/0013.
+# and its shift, in log-odds, around 0: as much as 25 positives say of it. See docs/adr/0013.
 _POOL, _OWN = 1.0, 0.2
 # A node's own curve is fitted to its log-odds in bins of this width between -_FAR and _FAR.
 _WIDTH, _FAR = 0.25, 17.0
 _BINS = round(2 * _FAR / _WIDTH)
+_TOGETHER = (
+    2000  # nodes whose curves are fitted together: the search holds some arrays of their bins
+)
 
 Curve = Float[np.ndarray, " node"]
 Scores = Iterable[tuple[slice, Float[np.ndarray, "_block node"]]]
@@ -182,8 +185,8 @@ def _of_nodes(
     """Factor a and shift b of each node: its log-odds are a u + b where its pool's are u.
 
     One pass over the scores: what the fit needs of the positives are two sums, and of all examples
-    how many have which log-odds. It stretches around the log-odds of the node's share, so that a
-    factor does not change how probable the node is altogether.
+    how many have which log-odds. It stretches around the log-odds of the node's share: where that
+    lies hardly matters (docs/adr/0013), and far from the node's scores a factor would be a shift.
     """
     nodes = len(shared.bias)
     count, total = np.zeros((2, nodes, _BINS))
@@ -201,11 +204,16 @@ def _of_nodes(
     own = np.flatnonzero(scored & (positives > 0))
     if len(own):
         middle = logit(positives[own] / labels.shape[0])
-        total = total[own] - count[own] * middle[:, None]
-        at_positives = at_positives[own] - positives[own] * middle
-        stretch, level = _fit_curves(count[own], total, positives[own], at_positives, middle)
-        # stretch (u - middle) + level + middle
-        factor[own], shift[own] = stretch, level + (1 - stretch) * middle
+        at_positives[own] -= positives[own] * middle
+        for first in range(0, len(own), _TOGETHER):
+            some = own[first : first + _TOGETHER]
+            at = middle[first : first + _TOGETHER]
+            beyond = total[some] - count[some] * at[:, None]
+            stretch, level = _fit_curves(
+                count[some], beyond, positives[some], at_positives[some], at
+            )
+            # stretch (u - middle) + level + middle
+            factor[some], shift[some] = stretch, level + (1 - stretch) * at
     return factor, shift
 
 

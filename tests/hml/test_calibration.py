@@ -164,7 +164,7 @@ def test_a_sample_of_the_negatives_counts_for_all_of_them(monkeypatch: pytest.Mo
 
 def test_nodes_that_do_not_count_have_the_curve_of_their_pool():
     score = scores_of(NODES)
-    y = drawn(sigmoid(0.6 * score + np.array([0.0, 0.2, 0.4, 3.0]) - 1))
+    y = drawn(sigmoid(0.6 * score + np.array([0.0, 0.2, 0.4, 0.6]) - 1))
     scored = np.array([True, True, True, False])
     found = fit(score, y, scored=scored)
     again = y.copy()
@@ -172,6 +172,9 @@ def test_nodes_that_do_not_count_have_the_curve_of_their_pool():
     again = fit(score, again, scored=scored)
     for name in ("low", "high", "bias"):
         assert np.array_equal(getattr(found, name), getattr(again, name))
+    # Stretched, a pool's curve keeps the ratio of its ends, and its bend.
+    assert found.low / found.high == pytest.approx(found.low[0] / found.high[0])
+    assert found.low[3] < 0.8
 
 
 def test_scores_that_rank_the_wrong_way_round_end_flat_and_not_turned():
@@ -194,4 +197,7 @@ def test_without_a_positive_scores_are_log_odds_already():
 def test_scores_of_any_size_have_log_odds(size: float):
     score = np.array([[-size], [0.0], [size]], np.float32)
     assert Calibration.none(1).log_odds(score)[:, 0] == pytest.approx([-size, 0, size], rel=1e-6)
-    assert fit(score.repeat(2, 1), score.repeat(2, 1) > 0).log_odds(score.repeat(2, 1)).shape
+    twice = score.repeat(2, 1)
+    found = fit(twice, twice > 0).log_odds(twice)
+    assert np.isfinite(found).all()
+    assert (np.diff(found, axis=0) >= 0).all()
