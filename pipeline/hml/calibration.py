@@ -29,9 +29,8 @@ _POOL, _OWN = 1.0, 0.2
 # A node's own curve is fitted to its log-odds in bins of this width between -_FAR and _FAR.
 _WIDTH, _FAR = 0.25, 17.0
 _BINS = round(2 * _FAR / _WIDTH)
-_TOGETHER = (
-    2000  # nodes whose curves are fitted together: the search holds some arrays of their bins
-)
+# Nodes whose curves are fitted together: the search holds some arrays of their bins.
+_TOGETHER = 2000
 
 Curve = Float[np.ndarray, " node"]
 Scores = Iterable[tuple[slice, Float[np.ndarray, "_block node"]]]
