@@ -124,6 +124,11 @@ def _ensemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ens
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
     if description["combined"]:
+        for name in ("combination/weight", "calibration/low", "calibration/high"):
+            if not ((arrays[name] >= 0) & (arrays[name] < np.inf)).all():
+                raise ValueError(f"{name} holds numbers that are negative or not finite")
+        if not np.isfinite(arrays["calibration/bias"]).all():
+            raise ValueError("calibration/bias holds numbers that are not finite")
         curves = Calibration(**_under("calibration", arrays))
         combination = Combination(arrays["combination/weight"], curves)
     members = {

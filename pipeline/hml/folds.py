@@ -38,13 +38,14 @@ def folds(
         (example,) numbers from 0 to `count` - 1.
 
     Raises:
-        ValueError: there are fewer groups than folds, or not one group per example.
+        ValueError: there are fewer groups than folds, not one group per example, or groups that
+            are missing or of types without a common order.
     """
     examples, nodes = labels.shape
     given = np.arange(examples) if groups is None else np.asarray(groups)
     if given.shape != (examples,):
         raise ValueError(f"groups must have shape ({examples},). Got {given.shape}")
-    _, group = np.unique(given, return_inverse=True)
+    group = _numbered(given)
     size = np.bincount(group)
     if len(size) < count:
         raise ValueError(
@@ -76,6 +77,23 @@ def folds(
         share = positives.data[within] / support[positives.indices[within]]
         dealt[chosen, columns] += np.append(share, size[place] / examples)
     return result[group]
+
+
+def _numbered(groups: np.ndarray) -> Int[np.ndarray, " example"]:
+    import pandas as pd  # it takes a while to import
+
+    # All that are missing would be one group, and most likely are not.
+    missing = np.flatnonzero(pd.isna(groups))
+    if len(missing):
+        raise ValueError(
+            f"every example must have a group. Got {groups[missing[0]]} in row {missing[0]}, "
+            f"and {len(missing) - 1} more"
+        )
+    try:
+        return np.unique(groups, return_inverse=True)[1]
+    except TypeError:
+        kinds = sorted({type(name).__name__ for name in groups})
+        raise ValueError(f"groups must be of one type. Got {' and '.join(kinds)}") from None
 
 
 def learners(fold: Int[np.ndarray, " example"], members: int) -> Bool[np.ndarray, "member example"]:

@@ -196,6 +196,7 @@ def test_a_study_that_is_ended_leaves_no_cell_behind(grid: Study):
 
     for one in grid.cells.values():
         Path(f"hang-{one.dataset}-{one.method}").touch()
+    assert not Path(grid.page).exists()
     code = (
         "import sys\nfrom pipeline import cli\nfrom pipeline.datasets import registry\n"
         "from tests.datasets.toy import Toy\nregistry.get = lambda name: Toy()\n"
@@ -216,3 +217,4 @@ def test_a_study_that_is_ended_leaves_no_cell_behind(grid: Study):
     assert "Traceback" not in err
     assert gone(child)
     assert len(runs()) == 1  # none started after that
+    assert Path(grid.page).exists()  # with what had been done

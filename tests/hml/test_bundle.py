@@ -271,6 +271,19 @@ def test_an_array_of_another_shape_is_refused(name: str, bundle: Path):
         load_bundle(bundle)
 
 
+@pytest.mark.parametrize("value", [-1.0, np.inf])
+@pytest.mark.parametrize("name", ["combination/weight", "calibration/low", "calibration/high"])
+def test_a_curve_that_falls_or_is_steep_without_end_is_refused(
+    name: str, value: float, bundle: Path
+):
+    arrays = load((bundle / "arrays.safetensors").read_bytes())
+    arrays[name] = arrays[name].copy()
+    arrays[name].flat[-1] = value
+    put_arrays(bundle, save(arrays))
+    with pytest.raises(ArtifactError, match=f"{name} holds numbers that are negative or not"):
+        load_bundle(bundle)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -151,6 +151,29 @@ def test_a_nodes_own_curve_maximises_the_posterior():
         assert curves.log_odds(score)[:, node] == pytest.approx(expected, abs=0.03)
 
 
+def test_the_shape_of_a_pools_curve_is_drawn_towards_that_of_the_scores():
+    # Few examples, and scores that lie together: the prior decides. The node's own curve moves it
+    # little, and by a factor that leaves the ratio of low and high.
+    score = scores_of(1)[:150] * 0.3
+    y = drawn(sigmoid(3 * score))
+    below, above = np.log(sigmoid(score)), -np.log(sigmoid(-score))
+
+    def best(deviation: float) -> np.ndarray:
+        def loss(at: np.ndarray) -> float:
+            z = at[0] * below + at[1] * above + at[2]
+            prior = ((at[:2] - 1) ** 2).sum() / (2 * deviation**2)
+            return float(np.logaddexp(0, z).sum() - z[y].sum() + prior)
+
+        return minimize(loss, [1.0, 1.0, 0.0], method="BFGS").x
+
+    def ratio(curve: np.ndarray) -> float:
+        return curve[0] / curve[1]
+
+    found = fit(score, y)
+    assert found.low[0] / found.high[0] == pytest.approx(ratio(best(1.0)), abs=0.02)
+    assert abs(ratio(best(1.0)) - ratio(best(2.0))) > 0.1
+
+
 def test_a_sample_of_the_negatives_counts_for_all_of_them(monkeypatch: pytest.MonkeyPatch):
     score = scores_of(NODES, seed=5)
     y = drawn(sigmoid(score - 2))

@@ -98,3 +98,19 @@ def test_too_few_groups_or_members_are_refused():
         folds(y, 4, groups=np.arange(19), seed=0)
     with pytest.raises(ValueError, match=rf"at least {FEWEST} members\. Got 3"):
         learners(folds(y, 3, seed=0), 3)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([*"abcdefgh", None, None], "every example must have a group. Got None in row 8, and 1"),
+        ([*range(9), float("nan")], "every example must have a group. Got nan in row 9, and 0"),
+        ([*"abcdefghi", 7], "groups must be of one type. Got int and str"),
+    ],
+)
+def test_groups_that_are_missing_or_cannot_be_ordered_are_refused(
+    groups: list[object], message: str
+):
+    given = np.array(groups, dtype=object)
+    with pytest.raises(ValueError, match=message):
+        folds(random_labels(10, [5]), 4, groups=given, seed=0)
