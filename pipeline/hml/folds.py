@@ -80,11 +80,9 @@ def folds(
 
 
 def _numbered(groups: np.ndarray) -> Int[np.ndarray, " example"]:
-    import pandas as pd  # it takes a while to import
-
     # All that are missing would be one group, and most likely are not.
-    missing = np.flatnonzero(pd.isna(groups))
-    if len(missing):
+    missing = [row for row, name in enumerate(groups.tolist()) if _is_missing(name)]
+    if missing:
         raise ValueError(
             f"every example must have a group. Got {groups[missing[0]]} in row {missing[0]}, "
             f"and {len(missing) - 1} more"
@@ -94,6 +92,13 @@ def _numbered(groups: np.ndarray) -> Int[np.ndarray, " example"]:
     except TypeError:
         kinds = sorted({type(name).__name__ for name in groups})
         raise ValueError(f"groups must be of one type. Got {' and '.join(kinds)}") from None
+
+
+def _is_missing(name: Any) -> bool:
+    try:
+        return name is None or not name == name  # NaN and NaT equal nothing
+    except TypeError:
+        return True  # pandas' NA does not say whether it equals itself
 
 
 def learners(fold: Int[np.ndarray, " example"], members: int) -> Bool[np.ndarray, "member example"]:

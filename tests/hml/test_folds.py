@@ -1,6 +1,7 @@
 """Who learns from which example: groups stay together, rare positives are spread."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +105,7 @@ def test_too_few_groups_or_members_are_refused():
     ("groups", "message"),
     [
         ([*"abcdefgh", None, None], "every example must have a group. Got None in row 8, and 1"),
+        ([*"abcdefghi", pd.NA], "every example must have a group. Got <NA> in row 9, and 0"),
         ([*range(9), float("nan")], "every example must have a group. Got nan in row 9, and 0"),
         ([*"abcdefghi", 7], "groups must be of one type. Got int and str"),
     ],
