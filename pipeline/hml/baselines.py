@@ -25,8 +25,18 @@ ASYMMETRIC_GAMMA, ASYMMETRIC_MARGIN = 4, 0.05  # Ridnik et al.: gamma- and m; th
 # Cui et al. choose among 0.9, 0.99, 0.999 and 0.9999; this sets rare nodes furthest from common
 # ones. Not (n - 1) / n of the data: their N counts the unique examples that *one* class can have.
 CLASS_BALANCED_BETA = 0.9999
+FOCAL_START = 0.01  # Lin et al., section 4.1
 
 _EXACT = 40  # above it softplus is the identity to the last bit of a float64; torch's 20 is not
+
+
+def start(baseline: Baseline | None, nodes: int) -> float | None:
+    """The probability that all outputs start with; None where the authors say nothing of it.
+
+    Lin et al. (see `focal_loss`), section 3.3, so that the many negatives do not drown the first
+    steps; Cui et al. (see `class_balanced_weights`), section 5, follow them with 1 / nodes.
+    """
+    return {"focal": FOCAL_START, "class_balanced": min(0.5, 1 / nodes)}.get(baseline or "")
 
 
 def focal_loss(
@@ -38,8 +48,7 @@ def focal_loss(
                                                1 - alpha and 1 - p where y = 0
 
     Lin, Goyal, Girshick, He & Dollar, "Focal Loss for Dense Object Detection", ICCV 2017, equation
-    5. Their sum is over the positives' number, and their last layer's bias starts at a small prior;
-    here the reduction and the start are those of all methods.
+    5. Their sum is over the positives' number; here the reduction is that of all methods.
     """
     margin = _margin(logits, y)
     alpha = torch.where(y, FOCAL_ALPHA, 1 - FOCAL_ALPHA).to(logits.dtype)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import nn
 from torch.nn import functional
 
@@ -45,16 +45,9 @@ class Networks(nn.Module):
         self.biases = nn.ParameterList(biases)
 
     @torch.no_grad()
-    def start_at(self, support: Int[np.ndarray, " node"], examples: int) -> None:
-        """Start the biases of the output at the logits of the nodes' shares of positives.
-
-        Args:
-            support: positives of each node; half a one and half a negative are added, so that there
-                is a logit where there are none.
-            examples: how many there are.
-        """
-        share = (support + 0.5) / (examples + 1)
-        logit = np.log(share / (1 - share))
+    def start_at(self, p: Float[np.ndarray, " node"]) -> None:
+        """Start the biases of the output at the logits of probabilities between 0 and 1."""
+        logit = np.log(p / (1 - p))
         self.biases[-1].copy_(torch.from_numpy(logit).expand_as(self.biases[-1]))
 
     def forward(

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from pipeline.errors import RarenodeError
-from pipeline.hml import memory
+from pipeline.hml import baselines, memory
 from pipeline.hml.batches import Batch, DeviceBatches, HostBatches
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.network import Networks
@@ -41,7 +41,8 @@ class Settings:
         prior_start: whether each node's output bias starts at the logit of its share of positives,
             as Lin et al. (ICCV 2017) start theirs at that of a small probability: the networks
             then learn what tells examples apart, and not first how rare each node is. Else biases
-            start as in torch.nn.Linear. The L2 penalty draws on them either way.
+            start as in torch.nn.Linear, or as a baseline's authors have it (`baselines.start`). The
+            L2 penalty draws on them either way.
         objective: what is minimised.
     """
 
@@ -201,8 +202,12 @@ class Training:
         self._dropout_seed = int(self._order.integers(2**63))
         sizes = (features.shape[1], *[settings.hidden] * (settings.layers - 1), len(hierarchy))
         networks = Networks(settings.members, sizes, dropout=settings.dropout, seed=seed)
+        nodes = len(hierarchy)
         if settings.prior_start:
-            networks.start_at(hierarchy.support(learnt), len(self._examples))
+            # Half a positive and half a negative more: there is a logit where there are none.
+            networks.start_at((hierarchy.support(learnt) + 0.5) / (len(self._examples) + 1))
+        elif (common := baselines.start(settings.objective.baseline, nodes)) is not None:
+            networks.start_at(np.full(nodes, common))
         self.networks = networks.to(self.device)
         self.loss = loss_of(learnt, hierarchy, settings.objective, scored, self.device)
         self._optimiser = torch.optim.Adam(

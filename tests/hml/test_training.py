@@ -13,7 +13,7 @@ import torch
 from scipy import sparse
 
 from pipeline.errors import RarenodeError
-from pipeline.hml import Objective, Settings, train, training
+from pipeline.hml import Objective, Settings, baselines, train, training
 from pipeline.hml.network import Networks
 from pipeline.hml.training import TrainingError, member_logits
 
@@ -276,6 +276,22 @@ def test_a_prior_start_begins_with_the_loss_of_the_prior():
         p = member_logits(networks, 0 * X).sigmoid().numpy().mean((0, 1))
         rates[prior_start] = float(np.abs(p - HIERARCHY.support(LABELS) / len(X)).max())
     assert rates[True] < 0.1 < rates[False]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "expected"),
+    [("focal", 0.01), ("class_balanced", 1 / len(HIERARCHY)), ("asymmetric", None)],
+)
+def test_baselines_start_where_their_authors_have_them_start(
+    baseline: baselines.Baseline, expected: float | None
+):
+    objective = Objective(constraint=False, baseline=baseline)
+    settings = dataclasses.replace(SMALL, objective=objective)
+    biases = weights_of(training.Training(X, LABELS, HIERARCHY, settings, seed=0).networks)[-1]
+    if expected is None:
+        assert same_bits([biases], [weights_at_start(prior_start=False)[-1]])
+    else:
+        assert 1 / (1 + np.exp(-biases)) == pytest.approx(np.full(biases.shape, expected))
 
 
 def at_start(*, prior_start: bool) -> Networks:
