@@ -101,6 +101,8 @@ def _check(what: str, values: Iterable[str], known: Iterable[str], grid: Study) 
             names = sorted(known)
             close = difflib.get_close_matches(value, names, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
+            if value.startswith("weighted-") and "ours" in names:
+                hint = " The networks of 'ours' alone, a row of their own, come with 'ours'."
             raise ConfigError(
                 f"expected a {what} out of {', '.join(names)} ({grid.path}), found {value!r}.{hint}"
             )

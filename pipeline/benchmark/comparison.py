@@ -8,7 +8,7 @@ from typing import Any
 from scipy.stats import wilcoxon
 
 from pipeline.benchmark import verdicts
-from pipeline.benchmark.results import RAREST, Estimate, Runs, Table, paired
+from pipeline.benchmark.results import RAREST, Estimate, Runs, Table, number, paired
 
 _OURS = "ours"
 _FIGURES = {
@@ -122,15 +122,15 @@ def differences(table: Table) -> str:
     """Ours minus the baselines with the same members, paired."""
     rows = []
     for name in table.study.datasets:
-        for other in _PAIRED:
+        for other in ("weighted-paper", *_PAIRED):
             mine, theirs = table.found.get((name, _OURS)), table.found.get((name, other))
             if mine and theirs:
                 gaps = [mine.difference(theirs, f) for f in (*_FIGURES, "macro_f1/tuned")]
                 rows.append([name, other, *(_gap(gap) for gap in gaps)])
     text = (
-        "Ours minus a baseline of as many networks. An interval joins two that are independent: "
-        "over seeds (t) and over test examples (Bayesian bootstrap, the same replicates for "
-        "both). With one seed only the second is left, so it is too narrow."
+        "Ours minus a baseline of as many networks, or its own networks alone. An interval joins "
+        "two that are independent: over seeds (t) and over test examples (Bayesian bootstrap, the "
+        "same replicates for both). With one seed only the second is left, so it is too narrow."
     )
     head = ["data set", "minus", *_FIGURES.values(), "macro F1 at `tuned`"]
     return _section("Paired differences", text, markdown(head, rows))
@@ -145,11 +145,13 @@ def by_depth(table: Table) -> str:
         rows: list[list[str]] = []
         for part in runs[0].runs[0]["test"]["by_depth"]:
             figure = f"macro_ap/depth={part['depth']}"
-            means = [f"{run.mean(figure):.4f}" if run.values(figure) else "" for run in runs]
+            means = [number(run.values(figure), 4) for run in runs]
             rows.append([str(part["depth"]), str(part["nodes"]), *means])
         parts += [f"### {name}", markdown(["depth", "nodes", *chosen], rows)]
     return _section(
-        "Macro AP by depth", "Means over seeds; a depth is the longest path from a root.", *parts
+        "Macro AP by depth",
+        "Means over seeds, ± over seeds alone; a depth is the longest path from a root.",
+        *parts,
     )
 
 
@@ -188,20 +190,25 @@ def quarters(table: Table) -> str:
         sets = table.confirming(method, _OURS)
         if not sets:
             continue
-        cells = [
-            _mean_of_sets([table.found[name, method] for name in sets], _quarter(*quarter, figure))
-            for figure in ("macro_ap", "macro_recall/tuned")
+        asked = [
+            _quarter(*quarter, figure)
+            for figure in ("macro_ap", "recall/tuned")
             for quarter in _QUARTERS
         ]
-        rows.append([method, str(len(sets)), *cells])
+        each = [[value(table.found[name, method]) for value in asked] for name in sets]
+        whole = [values for values in each if None not in values[: len(_QUARTERS)]]
+        if whole:
+            cells = [_mean(values) for values in zip(*whole, strict=True)]
+            rows.append([method, str(len(whole)), *cells])
     head = ["method", "sets"]
     for figure in ("AP", "recall"):
         head += [f"{figure}: {nodes} nodes, {seen} obs." for seen, nodes in _QUARTERS]
     text = (
         "Rare nodes have 1-29 positives in train+valid. An observation is rare if it lies in the "
         "upper half of the test examples by the mean of -log2 of its nodes' shares. Macro AP, and "
-        "macro recall at `tuned`, of each quarter by itself, means over confirmation sets (methods "
-        "with fewer sets are not comparable with the others)."
+        "macro recall at `tuned`, of each quarter by itself, over its nodes with a positive there; "
+        "means over the confirmation sets that have all four quarters (methods with fewer sets are "
+        "not comparable with the others), without intervals."
     )
     return _section("Rare nodes are not rare observations", text, markdown(head, rows))
 
@@ -217,21 +224,23 @@ def honesty(table: Table) -> str:
             cells += [f"{100 * wanted:.2f} ± {100 * half:.2f}", f"{100 * found:.2f}"]
         skills = [verdicts.brier_skill(runs, part) for part in ("1-9", "10-29", "30-99", "100+")]
         cells += ["" if skill is None else f"{skill:+.4f}" for skill in skills]
-        apart, chance = verdicts.unreliable(runs)
-        rows.append([name, *cells, f"{apart:.3f} (chance {chance:.3f})"])
+        rows.append([name, *cells, *map(str, verdicts.unreliable(runs))])
     head = ["data set", "`prior_matched` expected", "found", "`tuned` expected", "found"]
     head += [f"Brier skill {part}" for part in ("1-9", "10-29", "30-99", "100+")]
     text = (
         "Of `ours`. Expected macro F1 in percent: cuts chosen without a fold decide it, drawn as "
         "often as there are test examples; ± is the interval of the difference to what is found. "
         "It is expected of the two members that left an example out, and found with all, which "
-        "rank better and know each node's every positive: so it tends to be too low. "
-        "Brier skill is over the training shares, by positives in train+valid. The last column is "
-        "the greatest distance of a reliability curve from the diagonal where p > 0.1 and at least "
-        "200 predictions lie in the bin, and how far chance alone moves the worst of these bins if "
-        "probabilities are right and independent; those of an example are not independent."
+        "rank better and know each node's every positive, so it tends to be too low; and it takes "
+        "test examples to be like training ones, and seeds to be alike. Brier skill is over the "
+        "training shares, by positives in train+valid. The last columns are the distances of a "
+        "reliability curve from the diagonal where p > 0.1 and at least 200 predictions lie in the "
+        "bin (means over seeds): the greatest, and that which is greatest for what chance alone "
+        "does if probabilities are right and independent; those of an example are not independent."
     )
-    return _section("Honest cuts and probabilities", text, markdown([*head, "reliability"], rows))
+    return _section(
+        "Honest cuts and probabilities", text, markdown([*head, "reliability", "oddest"], rows)
+    )
 
 
 def gene_ontology(table: Table) -> str:
@@ -240,7 +249,7 @@ def gene_ontology(table: Table) -> str:
     for (name, method), runs in table.found.items():
         for space, first in runs.runs[0].get("cafa", {}).items():
             each = [run["cafa"][space] for run in runs.runs]
-            cells = [f"{statistics.fmean(e[key] for e in each):.4f}" for key in ("f_max", "s_min")]
+            cells = [number([e[key] for e in each], 4) for key in ("f_max", "s_min")]
             rows.append([name, space, method, str(first["examples"]), *cells])
     if not rows:
         return ""
@@ -300,15 +309,14 @@ def _mean_ratio(
     return f"{statistics.geometric_mean(known):.3f}{fewer}"
 
 
-def _mean_of_sets(each: Sequence[Runs], value: Callable[[Runs], float | None]) -> str:
-    values = [value(runs) for runs in each]
+def _mean(values: Sequence[float | None]) -> str:
     known = [v for v in values if v is not None]
     return f"{statistics.fmean(known):.4f}" if len(known) == len(values) else ""
 
 
 def _quarter(seen: str, nodes: str, figure: str) -> Callable[[Runs], float | None]:
     def value(runs: Runs) -> float | None:
-        values = [run["quadrants"][seen][nodes].get(f"{figure}/{nodes}") for run in runs.runs]
+        values = [run["quadrants"][seen][nodes].get(figure) for run in runs.runs]
         return None if None in values else statistics.fmean(values)
 
     return value

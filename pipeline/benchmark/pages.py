@@ -161,6 +161,7 @@ def _costs(table: Table) -> str:
         wall = [cost(runs, key) for key in ("seconds", "seconds_per_epoch")]
         known = [cpu if cpu is not None else clock for cpu, clock in zip(cells, wall, strict=True)]
         base = cost(plain, "cpu_seconds") if plain else None
+        predict = cost(runs, "cpu_seconds_to_predict")
         memory = [run["cost"].get("peak_memory_mb") for run in runs.runs[:1]]
         rows.append(
             [
@@ -168,16 +169,31 @@ def _costs(table: Table) -> str:
                 method,
                 *("" if value is None else f"{value:.4g}" for value in known),
                 f"{cells[0] / base:.2f}" if base and cells[0] is not None else "",
+                "" if predict is None else f"{predict:.3g}",
                 *("" if value is None else str(value) for value in memory),
             ]
         )
-    head = ["data set", "method", "seconds", "seconds per epoch", "times `mcloss`", "peak MB"]
+    head = ["data set", "method", "seconds", "seconds per epoch", "times `mcloss`"]
+    head += ["seconds to predict", "peak MB"]
     text = (
         "One training on train+valid with its cuts, mean over seeds: seconds of all cores together "
         "while other work ran on the same machine (of the clock, for results that only have that); "
-        "the memory is that of the whole process so far."
+        "the memory is that of the whole process so far. What the networks of `ours` alone have in "
+        "common with `ours` is counted for it only. "
+        f"All trainings and predictions together took {_hours(table):.1f} CPU hours, without the "
+        "evaluation of their metrics."
     )
     return f"## Cost\n\n{text}\n\n{markdown(head, rows)}" if rows else ""
+
+
+def _hours(table: Table) -> float:
+    """Of every run; the networks of a cell's method, which are listed beside it, are its part."""
+    of_cells = {(cell.dataset, cell.method) for cell in table.study.cells.values()}
+    each = [
+        run["cost"] for key, runs in table.found.items() if key in of_cells for run in runs.runs
+    ]
+    names = ("cpu_seconds", "cpu_seconds_to_predict")
+    return sum(one.get(name, 0.0) for one in each for name in names) / 3600
 
 
 def _commands(table: Table) -> str:

@@ -6,6 +6,7 @@ test examples are halved by how rare they are, and nodes by their support, and e
 judged by itself.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from pipeline.stages.evaluate import Model, deciders, number
 from pipeline.stages.learning import Problem
 
 RARE = 30  # positives that make a node common
-_FIGURES = ("macro_ap", "macro_f1", "macro_recall")
 
 
 def measure(model: Model, p: np.ndarray, problem: Problem) -> dict[str, dict[str, Any]]:
     """Figures of each quarter on the test split: "rare" or "common" examples -> nodes -> figures.
+
+    Macro AP and macro recall at each rule, over the nodes of the quarter that have a positive there
+    (`with_positive`): most rare nodes have none among common examples.
 
     Args:
         model: that the probabilities are of.
@@ -42,14 +45,25 @@ def measure(model: Model, p: np.ndarray, problem: Problem) -> dict[str, dict[str
             slices,
             scored=problem.scored,
         )
+        positive = labels[examples].sum(axis=0)[problem.scored] > 0
         found[name] = {"examples": len(examples)} | {
-            nodes: {
-                figure: number(value[0])
-                for figure, value in result.figures.items()
-                if figure.endswith(f"/{nodes}") and figure.split("/")[0] in _FIGURES
-            }
-            for nodes in slices
+            nodes: _of_slice(result.figures, nodes, int(of.sum()), int((of & positive).sum()))
+            for nodes, of in slices.items()
         }
+    return found
+
+
+def _of_slice(
+    figures: Mapping[str, Any], nodes: str, total: int, positive: int
+) -> dict[str, float | int | None]:
+    """Macro recall runs over all nodes of a slice, and counts one without a positive as 0."""
+    found: dict[str, float | int | None] = {"with_positive": positive}
+    for figure, value in figures.items():
+        name, *parts = figure.split("/")
+        if name == "macro_ap" and parts == [nodes]:
+            found[name] = number(value[0])
+        elif name == "macro_recall" and parts[1:] == [nodes] and positive:
+            found[f"recall/{parts[0]}"] = number(value[0] * total / positive)
     return found
 
 

@@ -13,7 +13,7 @@ from scipy.stats import t
 from pipeline.artifacts import files
 from pipeline.benchmark.study import CLASSICAL, Cell, Study
 
-SCHEMA = 2
+SCHEMA = 3
 RAREST = "macro_ap/rarity=1-9"
 # Figures whose replicates are kept, so that differences of methods have paired intervals.
 REPLICATED = (

@@ -129,7 +129,9 @@ def _decided(table: Table) -> Verdict:
         mine, theirs = (
             statistics.fmean(run.mean(_TUNED) for run in side) for side in _sides(pairs)
         )
-        parts.append((mine / theirs, f"{mine:.4f} against {theirs:.4f} of {other}"))
+        gap, half = mean_difference(table, pairs, _TUNED)
+        found = f"{mine:.4f} against {theirs:.4f} of {other}, {gap:+.4f}{_half(half)}"
+        parts.append((mine / theirs, found))
         if mine <= theirs:
             failed.append(parts[-1][1])
     if not parts:
@@ -215,36 +217,53 @@ def _reliable(table: Table) -> Verdict:
     sets = table.datasets(_OURS)
     failed = []
     for name in sets:
-        apart, chance = unreliable(table.found[name, _OURS])
-        if apart > 0.05:
-            failed.append(f"{name} (up to {apart:.3f}; by chance {chance:.3f})")
+        worst, oddest = unreliable(table.found[name, _OURS])
+        if worst.apart > 0.05:
+            more = f", also {oddest}" if oddest != worst and oddest.apart > oddest.chance else ""
+            failed.append(f"{name} up to {worst}{more}")
     asked = f"where p > 0.1, reliability within 0.05 of the diagonal ({_FEW} predictions or more)"
     return _each(asked, sets, failed)
 
 
-def unreliable(runs: Runs) -> tuple[float, float]:
-    """The greatest distance of a bin's positives from its mean probability, means over seeds.
+class Distance(NamedTuple):
+    """Of a bin's share of positives from its mean probability.
 
-    Over the rarity bins and bins of probability above 0.1 with at least 200 predictions.
+    Attributes:
+        apart: how far, the mean over seeds: a user has one.
+        chance: how far chance alone moves it if probabilities are right and predictions independent
+            of each other: no bin further, in 95 of 100 cases (Bonferroni). Those of an example are
+            not independent, so that it can move further.
+    """
 
-    Returns:
-        The distance, and how far chance alone moves that bin's share of positives if probabilities
-        are right and predictions independent of each other: no bin further, in 95 of 100 cases
-        (Bonferroni). Those of an example are not independent, so that it can move further.
+    apart: float
+    chance: float
+
+    def __str__(self) -> str:
+        return f"{self.apart:.3f} (chance {self.chance:.3f})"
+
+
+def unreliable(runs: Runs) -> tuple[Distance, Distance]:
+    """The greatest distance, and the one that is greatest for what chance does.
+
+    Over the rarity bins and bins of probability above 0.1 with at least 200 predictions, the mean
+    over seeds.
     """
     judged: list[tuple[float, float]] = []
     for part in runs.runs[0]["reliability"]:
         curves = [run["reliability"][part] for run in runs.runs]
         for place in range(1, len(curves[0]["entries"])):
-            if all(curve["entries"][place] >= _FEW for curve in curves):
-                apart = [curve["observed"][place] - curve["mean_p"][place] for curve in curves]
-                p = statistics.fmean(curve["mean_p"][place] for curve in curves)
-                entries = statistics.fmean(curve["entries"][place] for curve in curves)
-                judged.append((abs(statistics.fmean(apart)), math.sqrt(p * (1 - p) / entries)))
+            entries = statistics.fmean(curve["entries"][place] for curve in curves)
+            if entries < _FEW:
+                continue
+            seen = [curve for curve in curves if curve["entries"][place]]
+            apart = [abs(curve["observed"][place] - curve["mean_p"][place]) for curve in seen]
+            p = statistics.fmean(curve["mean_p"][place] for curve in seen)
+            judged.append((statistics.fmean(apart), math.sqrt(p * (1 - p) / entries)))
     if not judged:
-        return 0.0, 0.0
-    distance, deviation = max(judged)
-    return distance, deviation * statistics.NormalDist().inv_cdf(1 - 0.025 / len(judged))
+        return Distance(0.0, 0.0), Distance(0.0, 0.0)
+    normal = statistics.NormalDist().inv_cdf(1 - 0.025 / len(judged))
+    found = [Distance(apart, normal * deviation) for apart, deviation in judged]
+    return max(found), max(found, key=lambda one: one.apart / max(one.chance, 1e-9))
 
 
 def _pairs(table: Table, other: str, figure: str) -> list[tuple[Runs, Runs]]:

@@ -22,7 +22,8 @@ from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members import KINDS
 from pipeline.hml.preprocessing import Standardizer
 
-SCHEMA = 3
+SCHEMA = 4
+_GREATEST = 1e6  # of a weight or a curve: no fit comes near it, and it overflows nothing
 # What reading something else than what was written can end in.
 _DAMAGED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
@@ -46,7 +47,9 @@ def save_bundle(
     for kind, members in ensemble.members.items():
         arrays |= {f"{kind}/{name}": array for name, array in members.arrays().items()}
     if ensemble.combination is not None:
-        arrays["combination/weight"] = ensemble.combination.weight
+        # By name: the order of JSON's keys means nothing.
+        weight = dict(zip(ensemble.members, ensemble.combination.weight, strict=True))
+        arrays |= {f"combination/{kind}": line for kind, line in weight.items()}
         curves = vars(ensemble.combination.calibration)
         arrays |= {f"calibration/{name}": array for name, array in curves.items()}
     blob = save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
@@ -68,11 +71,12 @@ def save_bundle(
         "bundle.json": text.encode(),
     }
     folder.mkdir(parents=True, exist_ok=True)
+    # Whole files that replace links instead of following them, such as those of a DVC cache; and
+    # all of them only once all are written.
     for name, content in contents.items():
-        # Whole files that replace links instead of following them, such as those of a DVC cache.
-        temporary = folder / f".{name}"
-        temporary.write_bytes(content)
-        temporary.replace(folder / name)
+        (folder / f".{name}").write_bytes(content)
+    for name in contents:
+        (folder / f".{name}").replace(folder / name)
 
 
 def load_bundle(path: str | Path) -> Ensemble:
@@ -108,9 +112,6 @@ def _ensemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ens
     hierarchy = Hierarchy.from_edges(edges, nodes=description["nodes"])
     if list(hierarchy.nodes) != description["nodes"]:
         raise ValueError("nodes are not in node order")
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and np.isnan(array).any():
-            raise ValueError(f"{name} holds NaN")
     nodes = (len(hierarchy),)
     shapes = {f"cut/{rule}": nodes for rule in description["rules"]} | {"share": nodes}
     features = arrays["preprocessing/mean"].shape
@@ -118,23 +119,30 @@ def _ensemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ens
     kinds = description["kinds"]
     combination = None
     if description["combined"]:
-        shapes |= {"combination/weight": (len(kinds), *nodes)}
+        shapes |= {f"combination/{kind}": nodes for kind in kinds}
         shapes |= {f"calibration/{name}": nodes for name in ("low", "high", "bias")}
+    others = {name for name in arrays if name not in shapes and name.split("/")[0] not in kinds}
+    if others:
+        raise ValueError(f"there are arrays that nothing describes: {sorted(others)[:5]}")
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+        if arrays[name].dtype.kind != "f":
+            raise ValueError(f"{name} is {arrays[name].dtype}, expected floating-point numbers")
+    for name, array in arrays.items():
+        least, most = _range(name)
+        if array.dtype.kind == "f" and not ((array >= least) & (array <= most)).all():
+            raise ValueError(f"{name} holds NaN, or a number outside of {least:g} to {most:g}")
     if description["combined"]:
-        for name in ("combination/weight", "calibration/low", "calibration/high"):
-            if not ((arrays[name] >= 0) & (arrays[name] < np.inf)).all():
-                raise ValueError(f"{name} holds numbers that are negative or not finite")
-        if not np.isfinite(arrays["calibration/bias"]).all():
-            raise ValueError("calibration/bias holds numbers that are not finite")
         curves = Calibration(**_under("calibration", arrays))
-        combination = Combination(arrays["combination/weight"], curves)
+        weight = np.stack([arrays[f"combination/{kind}"] for kind in kinds])
+        combination = Combination(weight, curves)
     members = {
         kind: KINDS[kind].from_arrays(_under(kind, arrays), options, hierarchy)
         for kind, options in kinds.items()
     }
+    if len({kept.count for kept in members.values()}) > 1:
+        raise ValueError("kinds have different numbers of members")
     wrong = {kind: kept.features for kind, kept in members.items() if (kept.features,) != features}
     if wrong:
         raise ValueError(f"members take other numbers of features than {features}: {wrong}")
@@ -146,6 +154,21 @@ def _ensemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ens
         cuts={rule: arrays[f"cut/{rule}"] for rule in description["rules"]},
         combination=combination,
     )
+
+
+def _range(name: str) -> tuple[float, float]:
+    """The least and the greatest that an array of numbers may hold."""
+    part = name.split("/")[0]
+    if part == "share":
+        return 0, 1
+    if part == "cut":
+        return 0, np.inf  # never
+    if part == "combination" or name in ("calibration/low", "calibration/high"):
+        return 0, _GREATEST
+    if part == "calibration":
+        return -_GREATEST, _GREATEST
+    greatest = float(np.finfo(np.float32).max)
+    return (float(np.finfo(np.float32).tiny) if name.endswith("/scale") else -greatest), greatest
 
 
 def _under(folder: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -118,8 +118,9 @@ def made(figures: Mapping[str, Figure], spread: float, **parts: Any) -> dict[str
             if found
         ]
     shifts = np.array([-1.0, 0.0, 1.0]) * spread
-    ap = {"rare": {"macro_ap/rare": 0.04, "macro_recall/tuned/rare": 0.2}} | {
-        "common": {"macro_ap/common": 0.11, "macro_recall/tuned/common": 0.4}
+    ap = {
+        "rare": {"with_positive": 2, "macro_ap": 0.04, "recall/tuned": 0.2},
+        "common": {"with_positive": 3, "macro_ap": 0.11, "recall/tuned": 0.4},
     }
     whole = {
         "test": test,

@@ -148,13 +148,23 @@ def test_a_damaged_result_is_refused_by_name_and_no_page_is_written():
 def test_the_cost_is_that_of_the_clock_where_that_alone_is_known():
     grid = load(Path())
     clock = {"seconds": 20.0, "seconds_per_epoch": 0.25}
-    put(grid, cell(grid, "spo_FUN", "mcloss"), cost={"cpu_seconds": 45.0})
+    spent = {"cpu_seconds": 45.0, "cpu_seconds_to_predict": 0.5}
+    put(grid, cell(grid, "spo_FUN", "mcloss"), cost=spent)
     put(grid, cell(grid, "spo_FUN", "weighted-released"))
     put(grid, cell(grid, "enron", "mcloss_1"), cost=clock)
     costs = section(page(), "Cost")
-    assert row(costs, "spo_FUN", "mcloss")[2:] == ["45", "", "1.00", ""]
-    assert row(costs, "spo_FUN", "weighted-released")[2:] == ["90", "1.5", "2.00", "600"]
-    assert row(costs, "enron", "mcloss_1")[2:] == ["20", "0.25", "", ""]
+    assert row(costs, "spo_FUN", "mcloss")[2:] == ["45", "", "1.00", "0.5", ""]
+    assert row(costs, "spo_FUN", "weighted-released")[2:] == ["90", "1.5", "2.00", "", "600"]
+    assert row(costs, "enron", "mcloss_1")[2:] == ["20", "0.25", "", "", ""]
+
+
+def test_all_hours_are_those_of_the_cells_and_of_nothing_twice():
+    grid = load(Path(), COMPARED)
+    for name in ("spo_FUN", "enron"):
+        runs = {"cost": {"cpu_seconds": 3600.0, "cpu_seconds_to_predict": 720.0}}
+        put(grid, cell(grid, name, "ours"), **runs)
+    seeds = len(cell(grid, "enron", "ours").seeds)
+    assert f"together took {2 * 1.2 * seeds:.1f} CPU hours" in section(page(COMPARED), "Cost")
 
 
 def test_a_cell_in_one_line():
@@ -258,11 +268,11 @@ def test_signed_ranks_are_those_of_a_table():
 def test_quarters_are_means_over_confirmation_sets():
     fill(COMPARED)
     grid = load(Path(), COMPARED)
-    rare = {"macro_ap/rare": 0.1, "macro_recall/tuned/rare": 0.5}
-    common = {"macro_ap/common": 0.2, "macro_recall/tuned/common": 0.6}
+    rare = {"macro_ap": 0.1, "recall/tuned": 0.5}
+    common = {"macro_ap": 0.2, "recall/tuned": 0.6}
     quarters = {
         "rare": {"rare": rare, "common": common},
-        "common": {"rare": {**rare, "macro_ap/rare": 0.3}, "common": common},
+        "common": {"rare": {**rare, "macro_ap": 0.3}, "common": common},
     }
     for name in ("enron", "cellcycle_FUN"):
         put(grid, cell(grid, name, "bce"), quadrants=quarters)
@@ -278,7 +288,7 @@ def test_promises_stand_beside_what_was_found():
     put(grid, cell(grid, "enron", "ours"), {"macro_f1/tuned": 0.1234})
     found = row(section(page(COMPARED), "Honest cuts and probabilities"), "enron")
     promised = ["11.00 ± 0.44", "11.00", "12.00 ± 0.44", "12.34"]
-    assert found[1:] == [*promised, *["+0.0100"] * 4, "0.010 (chance 0.054)"]
+    assert found[1:] == [*promised, *["+0.0100"] * 4, *["0.010 (chance 0.054)"] * 2]
 
 
 def test_gene_ontology_has_the_field_s_own_figures_by_namespace():
@@ -286,14 +296,20 @@ def test_gene_ontology_has_the_field_s_own_figures_by_namespace():
     spaces = {"process": {"examples": 7, "f_max": 0.25, "s_min": 3.5}}
     put(grid, cell(grid, "cellcycle_GO", "bce"), cafa=spaces)
     found = section(page(COMPARED), "Gene ontology")
-    assert row(found, "cellcycle_GO")[1:] == ["process", "bce", "7", "0.2500", "3.5000"]
+    assert row(found, "cellcycle_GO")[1:] == [
+        "process",
+        "bce",
+        "7",
+        "0.2500 ± 0.0000",
+        "3.5000 ± 0.0000",
+    ]
 
 
 def test_depths_are_those_of_the_results():
     fill(COMPARED, ["enron"])
     found = section(page(COMPARED), "Macro AP by depth")
-    assert row(found, "1", "3")[2:] == ["0.2500"] * 4
-    assert row(found, "2", "3")[2:] == ["0.1500"] * 4
+    assert row(found, "1", "3")[2:] == ["0.2500 ± 0.0000"] * 4
+    assert row(found, "2", "3")[2:] == ["0.1500 ± 0.0000"] * 4
 
 
 def test_a_study_without_any_result_has_a_page():

@@ -158,7 +158,7 @@ def test_a_result_is_current_where_all_that_it_depends_on_is(
     ("content", "message"),
     [
         ("{", r"expected JSON in .*results/spo_FUN\.mcloss\.json"),
-        (json.dumps({"schema": 1}), r"expected schema 2 in .*results/spo_FUN\.mcloss\.json"),
+        (json.dumps({"schema": 1}), r"expected schema 3 in .*results/spo_FUN\.mcloss\.json"),
     ],
 )
 def test_a_damaged_result_is_refused_by_name(content: str, message: str, tmp_path: Path):

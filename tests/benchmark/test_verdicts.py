@@ -148,7 +148,7 @@ CASES: dict[str, tuple[tuple[Changes, str], tuple[Changes, str]]] = {
     ),
     "reliability within 0.05": (
         (off_diagonal(1, 200, 0.049), "all 4 sets"),
-        (off_diagonal(1, 200, -0.051), "spo_FUN (up to 0.051; by chance 0.049)"),
+        (off_diagonal(1, 200, -0.051), "spo_FUN up to 0.051 (chance 0.049)"),
     ),
 }
 
@@ -205,17 +205,29 @@ def test_a_set_without_such_nodes_does_not_count(tmp_path: Path):
 def test_bins_of_few_predictions_or_of_low_probability_say_nothing_of_calibration():
     for place, count in ((1, 199), (0, 9000)):
         parts = off_diagonal(place, count, 0.3)["ours"]
-        assert unreliable(runs(parts)) == (0, 0)
-    apart, chance = unreliable(runs(off_diagonal(9, 200, 0.3)["ours"]))
+        assert unreliable(runs(parts)) == ((0, 0), (0, 0))
+    worst, oddest = unreliable(runs(off_diagonal(9, 200, 0.3)["ours"]))
+    assert worst == oddest
+    apart, chance = worst
     assert apart == pytest.approx(0.3)
     p = 0.95  # the middle of the bin
     assert chance == pytest.approx(1.96 * math.sqrt(p * (1 - p) / 200), rel=1e-4)
 
 
-def test_calibration_is_judged_by_the_mean_over_seeds():
+def test_calibration_is_judged_by_the_mean_over_seeds_of_what_a_user_has():
     up, down = (off_diagonal(4, 500, apart)["ours"] for apart in (0.08, -0.06))
-    assert unreliable(runs(up, down))[0] == pytest.approx(0.01)
-    assert unreliable(runs(up, off_diagonal(4, 100, 0.08)["ours"])) == (0, 0)
+    assert unreliable(runs(up, down))[0].apart == pytest.approx(0.07)
+    few = off_diagonal(4, 100, 0.04)["ours"]
+    assert unreliable(runs(up, few))[0].apart == pytest.approx(0.06)  # 300 on the mean
+    assert unreliable(runs(few, few)) == ((0, 0), (0, 0))
+
+
+def test_what_chance_does_least_is_told_beside_what_is_greatest():
+    curves = {"all": curve({4: (200, 0.12), 9: (50_000, 0.06)})}
+    worst, oddest = unreliable(runs({"reliability": curves}))
+    assert (worst.apart, oddest.apart) == (pytest.approx(0.12), pytest.approx(0.06))
+    assert worst.apart < 2 * worst.chance
+    assert oddest.apart > 10 * oddest.chance
 
 
 def test_a_promise_is_the_mean_over_seeds_and_its_interval_is_of_both_samples():

@@ -156,6 +156,10 @@ def test_what_can_be_mended_is_exit_code_2_and_its_one_message(
         ),
         ({"methods": ["mclos"]}, "found 'mclos'. Did you mean 'mcloss'?"),
         ({"methods": ["ours"]}, "mcloss_1, weighted-released (study/study.yaml), found 'ours'."),
+        (
+            {"methods": ["weighted-paper"]},
+            "found 'weighted-paper'. Did you mean 'weighted-released",
+        ),
         ({"datasets": ["enron"], "methods": ["mcloss"]}, "expected a cell of study/study.yaml"),
     ],
 )

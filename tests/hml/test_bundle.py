@@ -120,7 +120,7 @@ def test_an_older_bundle_is_replaced(bundle: Path):
 
 def test_config_and_card_can_be_read_without_us(original: Path):
     description = json.loads((original / "bundle.json").read_text(encoding="utf-8"))
-    assert description["schema"] == 3
+    assert description["schema"] == 4
     assert description["config"] == {"note": "Größe"}
     assert [*description["kinds"]] == [*KINDS]
     network = {"members": 4, "sizes": [6, 8, 8, len(HIERARCHY)], "dropout": 0.5}
@@ -185,10 +185,10 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path):
         load_bundle(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("schema", [0, 2, 4, "3", None])
+@pytest.mark.parametrize("schema", [0, 3, 5, "4", None])
 def test_another_schema_is_refused(schema: Any, bundle: Path):
     describe(bundle, schema=schema)
-    with pytest.raises(ArtifactError, match=f"bundle of schema 3 .* found {schema!r}"):
+    with pytest.raises(ArtifactError, match=f"bundle of schema 4 .* found {schema!r}"):
         load_bundle(bundle)
 
 
@@ -246,7 +246,8 @@ ARRAYS = [
     *(f"{kind}/{name}" for kind in ("neighbours", "forest", "kernel") for name in AVERAGES),
     *("neighbours/features", "kernel/features"),
     *(f"forest/trees/{name}" for name in TREES),
-    *("combination/weight", "calibration/low", "calibration/high", "calibration/bias"),
+    *(f"combination/{kind}" for kind in ("network", "neighbours", "forest", "kernel")),
+    *("calibration/low", "calibration/high", "calibration/bias"),
     *(f"cut/{rule}" for rule in ("half", "prior_matched", "tuned")),
     *("preprocessing/mean", "preprocessing/scale", "share"),
 ]
@@ -271,17 +272,59 @@ def test_an_array_of_another_shape_is_refused(name: str, bundle: Path):
         load_bundle(bundle)
 
 
-@pytest.mark.parametrize("value", [-1.0, np.inf])
-@pytest.mark.parametrize("name", ["combination/weight", "calibration/low", "calibration/high"])
-def test_a_curve_that_falls_or_is_steep_without_end_is_refused(
-    name: str, value: float, bundle: Path
-):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, np.inf) for name in [*LAYERS, "preprocessing/mean", "preprocessing/scale"]),
+        *((name, np.nan) for name in [*LAYERS, "preprocessing/mean", "preprocessing/scale"]),
+        *((f"combination/{kind}", value) for kind in ("network", "forest") for value in (-1, 1e9)),
+        *((f"calibration/{end}", value) for end in ("low", "high") for value in (-1, np.inf)),
+        *(("calibration/bias", value) for value in (np.nan, -np.inf)),
+        *(("share", value) for value in (-0.1, 1.1, np.nan)),
+        *(("cut/tuned", value) for value in (-0.1, -np.inf, np.nan)),
+        *(("preprocessing/scale", value) for value in (0, -1)),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_range_is_refused_by_name(name: str, value: float, bundle: Path):
     arrays = load((bundle / "arrays.safetensors").read_bytes())
     arrays[name] = arrays[name].copy()
     arrays[name].flat[-1] = value
     put_arrays(bundle, save(arrays))
-    with pytest.raises(ArtifactError, match=f"{name} holds numbers that are negative or not"):
+    with pytest.raises(ArtifactError, match=f"{name} holds NaN, or a number outside of"):
         load_bundle(bundle)
+
+
+def test_a_node_that_is_never_predicted_has_an_infinite_cut(bundle: Path):
+    arrays = load((bundle / "arrays.safetensors").read_bytes())
+    arrays["cut/tuned"] = np.full_like(arrays["cut/tuned"], np.inf)
+    put_arrays(bundle, save(arrays))
+    assert np.isinf(load_bundle(bundle).cuts["tuned"]).all()
+
+
+def test_numbers_of_another_type_and_arrays_that_nothing_describes_are_refused(bundle: Path):
+    arrays = load((bundle / "arrays.safetensors").read_bytes())
+    put_arrays(bundle, save(arrays | {"cut/half": arrays["cut/half"] > 0}))
+    with pytest.raises(ArtifactError, match="cut/half is bool, expected floating-point"):
+        load_bundle(bundle)
+    put_arrays(bundle, save(arrays | {"cut/spare": arrays["cut/half"]}))
+    with pytest.raises(ArtifactError, match=r"nothing describes: .*cut/spare"):
+        load_bundle(bundle)
+
+
+def test_kinds_have_as_many_members_each(bundle: Path):
+    arrays = load((bundle / "arrays.safetensors").read_bytes())
+    arrays["kernel/learns"] = np.ascontiguousarray(arrays["kernel/learns"][:2])
+    put_arrays(bundle, save(arrays))
+    with pytest.raises(ArtifactError, match="different numbers of members"):
+        load_bundle(bundle)
+
+
+def test_the_order_in_which_json_has_the_kinds_means_nothing(bundle: Path):
+    x = np.random.default_rng(3).normal(size=(20, 6)).astype(np.float32)
+    expected = load_bundle(bundle).predict_proba(x)
+    kinds = json.loads((bundle / "bundle.json").read_text())["kinds"]
+    describe(bundle, kinds=dict(reversed(kinds.items())))
+    np.testing.assert_allclose(load_bundle(bundle).predict_proba(x), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

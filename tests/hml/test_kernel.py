@@ -53,6 +53,17 @@ def test_what_is_near_a_nodes_only_positive_is_its_most_probable_example():
     assert members.mean(near)[:, flat.index["rare"]].argmax() == 0
 
 
+def test_regressions_for_many_nodes_go_through_the_weights_of_examples(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    through_nodes = made()
+    p, mean = through_nodes.probability(FRESH), through_nodes.mean(FRESH)
+    through_examples = made()
+    monkeypatch.setattr("pipeline.hml.members.kernel._ENTRIES", 0)
+    np.testing.assert_allclose(through_examples.probability(FRESH), p, atol=2e-6)
+    np.testing.assert_allclose(through_examples.mean(FRESH), mean, atol=2e-6)
+
+
 def test_all_landmarks_are_as_good_as_more_and_fewer_are_near():
     exact = made(landmarks=ROWS).mean(FRESH)
     assert made(landmarks=10 * ROWS).mean(FRESH).tobytes() == exact.tobytes()

@@ -9,7 +9,7 @@ enough that a rare node's few positives speak for their surroundings, and for li
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +24,8 @@ LANDMARKS = 3000
 _NOISE = 1.0  # variance of a label beside the kernel's own: what is as likely chance as it is real
 # Share of the prior in a probability: regressions reach 0 and less, whose logits say too much.
 _PRIOR = 0.1
-# Entries of the examples' coordinates, and of all members' inverses: 400 MB each in float32.
+# Entries of the examples' coordinates, and of all members' inverses or coefficients: 400 MB each in
+# float32.
 _ENTRIES = 100_000_000
 _JITTER = 1e-6  # of the diagonal: equal examples would leave no inverse
 
@@ -65,9 +66,9 @@ class KernelMembers(LabelledMembers):
         number = max(1, min(rows, landmarks, fit))
         drawn = np.random.default_rng(rows).permutation(rows)[:number]
         self._standing = features[np.sort(drawn)]
-        self._solution: _Solution | None = (
-            None  # found when first asked for: a bundle loads at once
-        )
+        # Found when first asked for: a bundle loads at once.
+        self._solution: _Solution | None = None
+        self._coefficients: list[np.ndarray] = []
         self.width = max(self.width, rows, number)
 
     def probability(
@@ -118,16 +119,36 @@ class KernelMembers(LabelledMembers):
             raise ValueError(f"x must have {self.features} features. Got {x.shape[1]}")
         if self._solution is None:
             self._solution = _Solution.of(self._standing, self._examples, self.learns)
+            entries = self.count * len(self._standing) * (self._closed.shape[1] + 1)
+            if entries <= _ENTRIES:
+                self._coefficients = [self._regression(h) for h in range(self.count)]
+                self._solution = self._solution.without_inverse()
         return self._solution, self._solution.coordinates(x)
+
+    def _regression(self, member: int) -> Float[np.ndarray, "landmark nodes_and_weight"]:
+        """What a member multiplies coordinates with: for each node, and for the sum of weights.
+
+        With fewer nodes than examples this is a fraction of the work that their weights are.
+        """
+        assert self._solution is not None
+        learnt = np.flatnonzero(self.learns[member])
+        place = self._solution.place[learnt]
+        targets = np.column_stack([(self._closed[learnt].T @ place).T, place.sum(0)])
+        return self._solution.inverse[member] @ targets.astype(np.float32)
 
     def _of_member(
         self, member: int, solution: "_Solution", place: Float[np.ndarray, "example landmark"]
     ) -> Float[np.ndarray, "example node"]:
         """Coherent probabilities of one member."""
-        learnt = np.flatnonzero(self.learns[member])
-        weight = (place @ solution.inverse[member]) @ solution.place[learnt].T
-        p = np.asarray((self._closed[learnt].T @ weight.T).T, dtype=np.float32)
-        p += (1 - weight.sum(1, keepdims=True)) * self._prior
+        if self._coefficients:
+            found = place @ self._coefficients[member]
+            p, total = found[:, :-1], found[:, -1:]
+        else:
+            learnt = np.flatnonzero(self.learns[member])
+            weight = (place @ solution.inverse[member]) @ solution.place[learnt].T
+            p = np.asarray((self._closed[learnt].T @ weight.T).T, dtype=np.float32)
+            total = weight.sum(1, keepdims=True)
+        p = p + (1 - total) * self._prior
         p = (1 - _PRIOR) * np.clip(p, 0, 1) + _PRIOR * self._prior
         return np.asarray(coherent(np.ascontiguousarray(p), self._hierarchy))
 
@@ -147,6 +168,11 @@ class _Solution:
     root: np.ndarray
     place: np.ndarray
     inverse: np.ndarray
+
+    def without_inverse(self) -> "_Solution":
+        """What coordinates alone need."""
+        nothing = np.empty((0, 0), dtype=np.float32)
+        return replace(self, place=nothing, inverse=nothing[None])
 
     @classmethod
     def of(cls, landmarks: np.ndarray, examples: np.ndarray, learns: np.ndarray) -> "_Solution":
