@@ -37,7 +37,7 @@ def settings_of(study: Study, cell: Cell) -> dict[str, Any]:
         return {"prepare": prepare, "train": {"beta": config.train.beta}}
     own = cell.method == "ours" or cell.method.startswith("weighted-")
     # Baselines are networks whatever the kinds, and are not weighted.
-    unused = {"baselines"} | (set() if own else {"weighting", "kinds"})
+    unused = {"baselines", "budget"} | (set() if own else {"weighting", "kinds"})
     if not config.train.cross_fit:
         unused |= {"beta", "kinds"}
     return {"prepare": prepare, "train": config.train.model_dump(exclude=unused)}

@@ -111,6 +111,9 @@ class Train(Section):
     # members leave each example out.
     cross_fit: bool = True
     beta: Positive = 1.0  # of the rule `tuned`: recall counts beta times as much as precision
+    # Of the rule `budget`, for people who review by hand: how often a node's own probability
+    # reaches its cut in 1,000 examples. None leaves the rule out.
+    budget: Positive | None = None
     weighting: Weighting = Weighting()
 
     @model_validator(mode="after")
@@ -122,6 +125,11 @@ class Train(Section):
                 f"members must be at least {FEWEST} where cross_fit leaves each example out by two "
                 f"of them, found {self.members}. With fewer, set cross_fit to false and kinds to "
                 "[network]"
+            )
+        if not self.cross_fit and self.budget is not None:
+            raise ValueError(
+                "budget must be null without cross_fit, whose scores its cuts are placed on, found "
+                f"{self.budget}"
             )
         if not self.cross_fit and len(self.kinds) > 1:
             raise ValueError(

@@ -23,9 +23,11 @@ class RareNodeClassifier(BaseEstimator):
 
     Args:
         hierarchy: of the nodes, whose order is the order of Y's columns; None is flat: no edges.
-        rule: which cuts `predict` uses, "tuned", "prior_matched" or "half".
+        rule: which cuts `predict` uses, "tuned", "prior_matched", "half" or "budget".
         beta: of the rule "tuned": recall counts beta times as much as precision.
         kinds: of the members, see `members`.
+        budget: of the rule "budget": how often a node's own probability reaches its cut in 1,000
+            examples.
         cross_fit: whether each example is left out by two members of each kind, so that there are
             honest scores to place cuts and combine kinds by; without, `rule` has to be "half" and
             `kinds` ("network",).
@@ -60,8 +62,9 @@ class RareNodeClassifier(BaseEstimator):
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-4,
         prior_start: bool = True,
-        rule: Literal["half", "prior_matched", "tuned"] = "tuned",
+        rule: Literal["half", "prior_matched", "tuned", "budget"] = "tuned",
         beta: float = 1.0,
+        budget: float | None = None,
         cross_fit: bool = True,
         random_state: int = 0,
     ) -> None:
@@ -85,6 +88,7 @@ class RareNodeClassifier(BaseEstimator):
         self.prior_start = prior_start
         self.rule = rule
         self.beta = beta
+        self.budget = budget
         self.cross_fit = cross_fit
         self.random_state = random_state
 
@@ -112,6 +116,8 @@ class RareNodeClassifier(BaseEstimator):
             )
         if self.rule not in RULES:
             raise ValueError(f"rule must be one of {', '.join(RULES)}. Got {self.rule!r}")
+        if self.rule == "budget" and self.budget is None:
+            raise ValueError("budget must be a number for the rule 'budget'. Got None")
         if not self.cross_fit and self.rule != "half":
             raise ValueError(f"rule must be half without cross_fit. Got {self.rule!r}")
         hierarchy = self.hierarchy or _flat(labels.shape[1])
@@ -126,7 +132,7 @@ class RareNodeClassifier(BaseEstimator):
             groups=groups,
             seed=self.random_state,
         )
-        self.ensemble_ = fitted.ensemble(beta=self.beta)
+        self.ensemble_ = fitted.ensemble(beta=self.beta, budget=self.budget)
         self.hierarchy_ = hierarchy
         self.n_features_in_ = features.shape[1]
         return self

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from pipeline.hml.calibration import Calibration, Noise, Scores, fit_calibration
-from pipeline.hml.decisions import half_cuts, prior_matched_cuts_streamed
+from pipeline.hml.decisions import budget_cuts, half_cuts, prior_matched_cuts_streamed
 from pipeline.hml.ensemble import WORK, Combination, Ensemble
 from pipeline.hml.folds import folds, learners
 from pipeline.hml.hierarchy import Hierarchy
@@ -137,12 +137,20 @@ class Fitted:
         """Of the nodes."""
         return self._problem.hierarchy
 
-    def ensemble(self, kinds: Sequence[str] | None = None, *, beta: float = 1.0) -> Ensemble:
+    def ensemble(
+        self,
+        kinds: Sequence[str] | None = None,
+        *,
+        beta: float = 1.0,
+        budget: float | None = None,
+    ) -> Ensemble:
         """The ensemble of some kinds, with the cuts and the combination of out-of-fold scores.
 
         Args:
             kinds: names; None is all. One kind alone is left as it is: the mean of its members.
             beta: of the rule `tuned`: recall counts beta times as much as precision.
+            budget: of the rule `budget`: how often a node reaches its cut in 1,000 examples; None
+                leaves the rule out.
         """
         problem = self._problem
         chosen = {kind: self.members[kind] for kind in (self.members if kinds is None else kinds)}
@@ -154,6 +162,9 @@ class Fitted:
             blocks = (p for _, p in predictions)
             cuts["prior_matched"] = prior_matched_cuts_streamed(blocks, len(problem.rows), share)
             cuts["tuned"] = tuned_cuts(predictions, beta=beta)
+            if budget is not None:
+                blocks, count = (p for _, p in predictions), len(problem.rows)
+                cuts["budget"] = budget_cuts(blocks, count, budget, per=1000, nodes=len(share))
         return Ensemble(problem.hierarchy, problem.preprocessing, chosen, share, cuts, combination)
 
     def held_out(self, kinds: Sequence[str] | None = None) -> Predictions:

@@ -193,6 +193,8 @@ def _prior(
         "tuned": lambda: tuned_cuts(
             Predictions(problem.labels[problem.data.rows("train", "valid")], predict), beta=beta
         ),
+        # Alike examples reach a cut together, which no budget allows.
+        "budget": lambda: np.full(len(share), np.inf),
     }
     decided = {
         rule: decisions.decide(share[None], cuts[rule](), problem.hierarchy)

@@ -90,7 +90,7 @@ def settings(method: Method, train: Train, tuned: dict[str, Any] | None = None) 
         train: the section of params.yaml.
         tuned: `learning_rate`, `epochs` and, for "weighted", `weighting`.
     """
-    values = train.model_dump(exclude={"baselines", "beta", "cross_fit", "kinds"})
+    values = train.model_dump(exclude={"baselines", "beta", "budget", "cross_fit", "kinds"})
     if tuned:
         values |= {"learning_rate": tuned["learning_rate"], "epochs": tuned["epochs"]}
     weighting = values.pop("weighting") | ((tuned or {}).get("weighting") or {})

@@ -147,7 +147,7 @@ def _save(
 ) -> None:
     """Write the bundle of some kinds, and what they and their cuts took."""
     started = time.perf_counter()
-    ensemble = fitted.ensemble(kinds, beta=made["train"]["beta"])
+    ensemble = fitted.ensemble(kinds, beta=made["train"]["beta"], budget=made["train"]["budget"])
     taken = round(seconds + time.perf_counter() - started, 2)
     cost.record_method("train", name, seconds=taken, **spent)
     card = _card(name, ensemble, problem, fitted.settings)

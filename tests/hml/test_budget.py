@@ -6,11 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.hml import Hierarchy, decisions
+from pipeline.hml import Hierarchy, Settings, decisions, fit_members
 from pipeline.hml.decisions import budget_cuts, decide_budget
 
 from . import reference
 from .strategies import build, dags
+from .toy import HIERARCHY as TOY
+from .toy import problem
 
 CHAIN = Hierarchy.from_edges([("b", "a"), ("c", "b")])
 FLAT = Hierarchy.from_edges([], nodes=["a", "b"])
@@ -32,7 +34,7 @@ def coherent_cases(draw: st.DrawFn) -> tuple[reference.Dag, np.ndarray, np.rando
 
 @given(coherent_cases(), st.integers(1, 50), st.integers(1, 30))
 def test_cuts_lie_just_above_the_score_that_the_budget_ends_at(drawn, per: int, size: int):
-    dag, p, rng = drawn
+    _, p, rng = drawn
     most, examples = rng.integers(0, 20, p.shape[1]), len(p)
     own = []
     for column, budget in zip(p.T.astype(np.float64), most.tolist(), strict=True):
@@ -40,20 +42,29 @@ def test_cuts_lie_just_above_the_score_that_the_budget_ends_at(drawn, per: int, 
         falling = np.sort(column)[::-1]
         bound = np.inf if rank == 0 else 0.0
         own.append(np.nextafter(falling[rank - 1], np.inf) if 1 <= rank <= examples else bound)
-    expected = [max(own[above] for above in np.flatnonzero(reach)) for reach in dag.reach.T]
     blocks = (p[first : first + size] for first in range(0, examples, size))
-    found = budget_cuts(blocks, examples, most, per=per, hierarchy=build(dag))
-    assert found.tolist() == expected
+    found = budget_cuts(blocks, examples, most, per=per, nodes=p.shape[1])
+    assert found.tolist() == own
 
 
 @given(coherent_cases())
-def test_the_held_out_examples_keep_the_budget_after_the_decisions_are_closed(drawn):
-    dag, p, rng = drawn
+def test_held_out_examples_reach_a_cut_at_most_so_often(drawn):
+    _, p, rng = drawn
     most = rng.integers(0, len(p) + 2, p.shape[1])
-    cuts = budget_cuts([p], len(p), most, per=len(p), hierarchy=build(dag))
-    said = decisions.decide(p, cuts, build(dag))
-    assert (said.sum(axis=0) <= most).all()
-    assert np.array_equal(said, p >= cuts)  # there was nothing to close
+    cuts = budget_cuts([p], len(p), most, per=len(p), nodes=p.shape[1])
+    assert ((p >= cuts).sum(axis=0) <= most).all()
+
+
+def test_a_rare_node_has_its_budget_below_a_common_one():
+    # The child is never as probable as most of its parent's examples are.
+    rng = np.random.default_rng(0)
+    parent = rng.uniform(0.5, 1, 1000)
+    p = np.stack([parent, parent * rng.uniform(0, 0.4, 1000)], axis=1)
+    chain = Hierarchy.from_edges([("b", "a")])
+    cuts = budget_cuts([p], 1000, 20, per=1000, nodes=2)
+    said = decisions.decide(p, cuts, chain)
+    assert said[:, 1].sum() == 19  # a cut lies above the 20th
+    assert 19 < said[:, 0].sum() <= 38  # its own, and those of its child
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -63,8 +74,7 @@ def test_fresh_examples_keep_the_budget_in_expectation(tied: bool):
     if tied:
         p = np.round(p, 1)
     # Each node is a repetition: the mean over them is the expectation.
-    nodes = Hierarchy.from_edges([], nodes=[str(number) for number in range(p.shape[1])])
-    cuts = budget_cuts([p], len(p), 3, per=10, hierarchy=nodes)
+    cuts = budget_cuts([p], len(p), 3, per=10, nodes=p.shape[1])
     fresh = rng.random((50, p.shape[1]))
     said = ((np.round(fresh, 1) if tied else fresh) >= cuts).mean()
     assert said <= 0.3 + 0.004
@@ -74,15 +84,28 @@ def test_fresh_examples_keep_the_budget_in_expectation(tied: bool):
 
 def test_a_budget_that_the_held_out_examples_cannot_resolve_is_not_used():
     p = np.array([[0.9, 0.9], [0.8, 0.8]])
-    cuts = budget_cuts([p], 2, np.array([1, 0]), per=4, hierarchy=FLAT)
+    cuts = budget_cuts([p], 2, np.array([1, 0]), per=4, nodes=2)
     assert cuts.tolist() == [np.inf, np.inf]
-    assert np.isfinite(budget_cuts([p], 2, 1, per=3, hierarchy=FLAT)).all()
+    assert np.isfinite(budget_cuts([p], 2, 1, per=3, nodes=2)).all()
 
 
 def test_a_budget_that_is_no_limit_cuts_nothing():
     p = np.array([[0.0, 0.9], [0.8, 0.8]])
-    assert budget_cuts([p], 2, 5, per=5, hierarchy=FLAT).tolist() == [0.0, 0.0]
-    assert budget_cuts([p], 2, 1.0, per=1, hierarchy=FLAT).tolist() == [0.0, 0.0]
+    assert budget_cuts([p], 2, 5, per=5, nodes=2).tolist() == [0.0, 0.0]
+    assert budget_cuts([p], 2, 1.0, per=1, nodes=2).tolist() == [0.0, 0.0]
+
+
+def test_an_ensemble_keeps_about_the_budget_and_predicts_its_rare_nodes():
+    x, y = problem(600)
+    settings = Settings(members=4, hidden=16, epochs=3)
+    fitted = fit_members(x, y, TOY, settings, kinds=("network", "forest", "kernel"), seed=0)
+    ensemble = fitted.ensemble(budget=100.0)
+    assert "budget" not in fitted.ensemble().cuts
+    support = TOY.support(y)
+    reached = (ensemble.predict_proba(problem(2000, seed=1)[0]) >= ensemble.cuts["budget"]).mean(0)
+    known = support > 0
+    assert (reached[known] > 0.03).all()
+    assert (reached[known] < 0.25).all()
 
 
 # Per example -----------------------------------------------------------------------------------
@@ -157,15 +180,15 @@ class TestWrongInputIsRefused:
     @pytest.mark.parametrize("most", [-1, float("nan"), np.array([1, -2])])
     def test_a_budget_that_is_none(self, most: object):
         with pytest.raises(ValueError, match="most must"):
-            budget_cuts([np.zeros((2, 2))], 2, most, per=10, hierarchy=FLAT)
+            budget_cuts([np.zeros((2, 2))], 2, most, per=10, nodes=2)
         with pytest.raises(ValueError, match=r"per_example.*-1"):
             decide_budget(np.zeros((1, 2)), -1, FLAT)
 
     def test_another_number_of_nodes(self):
         with pytest.raises(ValueError, match=r"\(2,\).*\(3,\)"):
-            budget_cuts([np.zeros((2, 2))], 2, np.ones(3), per=10, hierarchy=FLAT)
+            budget_cuts([np.zeros((2, 2))], 2, np.ones(3), per=10, nodes=2)
         with pytest.raises(ValueError, match=r"2\)"):
-            budget_cuts([np.zeros((2, 3))], 2, 1, per=10, hierarchy=FLAT)
+            budget_cuts([np.zeros((2, 3))], 2, 1, per=10, nodes=2)
         with pytest.raises(ValueError, match="2 nodes"):
             decide_budget(np.zeros((1, 3)), 1, FLAT)
         with pytest.raises(ValueError, match="2 nodes"):
@@ -173,9 +196,9 @@ class TestWrongInputIsRefused:
 
     def test_another_number_of_examples_than_was_promised(self):
         with pytest.raises(ValueError, match=r"3 examples.*2"):
-            budget_cuts([np.zeros((2, 2))], 3, 1, per=10, hierarchy=FLAT)
+            budget_cuts([np.zeros((2, 2))], 3, 1, per=10, nodes=2)
 
     @pytest.mark.parametrize(("examples", "per"), [(0, 10), (2, 0)])
     def test_no_example(self, examples: int, per: int):
         with pytest.raises(ValueError, match="at least 1"):
-            budget_cuts([np.zeros((2, 2))], examples, 1, per=per, hierarchy=FLAT)
+            budget_cuts([np.zeros((2, 2))], examples, 1, per=per, nodes=2)
