@@ -160,11 +160,11 @@ def _range(name: str) -> tuple[float, float]:
     """The least and the greatest that an array of numbers may hold."""
     part = name.split("/")[0]
     if part == "share":
-        return 0, 1
+        return 0.0, 1.0
     if part == "cut":
-        return 0, np.inf  # never
+        return 0.0, np.inf  # never
     if part == "combination" or name in ("calibration/low", "calibration/high"):
-        return 0, _GREATEST
+        return 0.0, _GREATEST
     if part == "calibration":
         return -_GREATEST, _GREATEST
     greatest = float(np.finfo(np.float32).max)

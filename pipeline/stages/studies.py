@@ -47,7 +47,7 @@ def storage(config: Config, problem: Problem, code: Path) -> JournalStorage:
     sources = [*sorted(core.rglob("*.py")), code, Path(__file__), Path(learning.__file__)]
     params = config.model_dump(include={"seed", "train", "tune"})
     del params["tune"]["trials"]
-    for name in ("baselines", "beta", "cross_fit", "kinds"):
+    for name in ("baselines", "beta", "budget", "cross_fit", "kinds"):
         del params["train"][name]
     identity = {
         "data": problem.data.info["sha256"],
