@@ -180,8 +180,8 @@ def _costs(table: Table) -> str:
         "while other work ran on the same machine (of the clock, for results that only have that); "
         "the memory is that of the whole process so far. What the networks of `ours` alone have in "
         "common with `ours` is counted for it only. "
-        f"All trainings and predictions together took {_hours(table):.1f} CPU hours, without the "
-        "evaluation of their metrics."
+        f"All trainings and predictions together took {_hours(table):.1f} hours of this kind, "
+        "without the evaluation of their metrics."
     )
     return f"## Cost\n\n{text}\n\n{markdown(head, rows)}" if rows else ""
 
@@ -192,8 +192,8 @@ def _hours(table: Table) -> float:
     each = [
         run["cost"] for key, runs in table.found.items() if key in of_cells for run in runs.runs
     ]
-    names = ("cpu_seconds", "cpu_seconds_to_predict")
-    return sum(one.get(name, 0.0) for one in each for name in names) / 3600
+    spent = [one.get("cpu_seconds") or one.get("seconds", 0.0) for one in each]
+    return (sum(spent) + sum(one.get("cpu_seconds_to_predict", 0.0) for one in each)) / 3600
 
 
 def _commands(table: Table) -> str:

@@ -219,7 +219,8 @@ def _reliable(table: Table) -> Verdict:
     for name in sets:
         worst, oddest = unreliable(table.found[name, _OURS])
         if worst.apart > 0.05:
-            more = f", also {oddest}" if oddest != worst and oddest.apart > oddest.chance else ""
+            other = oddest != worst and oddest.apart > max(0.05, oddest.chance)
+            more = f", also {oddest}" if other else ""
             failed.append(f"{name} up to {worst}{more}")
     asked = f"where p > 0.1, reliability within 0.05 of the diagonal ({_FEW} predictions or more)"
     return _each(asked, sets, failed)
