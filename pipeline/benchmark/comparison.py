@@ -75,7 +75,8 @@ def overview(table: Table) -> str:
         "and geometric means of ratios (of fewer sets where a number stands in brackets: not every "
         "set has nodes with so few positives). `weighted-paper` are the networks of `ours` alone: "
         "what it has over `bce` and `mcloss` the weights and the start bring, what `ours` has over "
-        "it the kinds. Seconds are those of all cores, for training, cuts and mixing.",
+        "it the kinds; `weighted-none` are networks with that start and without weights. Seconds "
+        "are those of all cores, for training, cuts and mixing.",
         markdown(
             [
                 *("method", "sets", "micro AP", "macro AP, times", "1-9 positives, times"),

@@ -113,7 +113,7 @@ class Train(Section):
     beta: Positive = 1.0  # of the rule `tuned`: recall counts beta times as much as precision
     # Of the rule `budget`, for people who review by hand: how often a node's own probability
     # reaches its cut in 1,000 examples. None leaves the rule out.
-    budget: Positive | None = None
+    budget: Annotated[float, Field(gt=0, lt=1000)] | None = None
     weighting: Weighting = Weighting()
 
     @model_validator(mode="after")

@@ -118,6 +118,8 @@ class RareNodeClassifier(BaseEstimator):
             raise ValueError(f"rule must be one of {', '.join(RULES)}. Got {self.rule!r}")
         if self.rule == "budget" and self.budget is None:
             raise ValueError("budget must be a number for the rule 'budget'. Got None")
+        if self.budget is not None and not 0 < self.budget < 1000:
+            raise ValueError(f"budget must lie between 0 and 1,000 examples. Got {self.budget}")
         if not self.cross_fit and self.rule != "half":
             raise ValueError(f"rule must be half without cross_fit. Got {self.rule!r}")
         hierarchy = self.hierarchy or _flat(labels.shape[1])
@@ -138,7 +140,7 @@ class RareNodeClassifier(BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Coherent probabilities (example, node), the mean over members."""
+        """Coherent probabilities (example, node), of all kinds mixed and calibrated."""
         check_is_fitted(self)
         return self.ensemble_.predict_proba(_features(X))
 
