@@ -137,8 +137,8 @@ def budget_cuts(
     are too few to tell, the node is never predicted.
 
     Scores of two members are less spread than those of all; what held-out scores are brought to
-    (`Noise.as_of_all`) is exchangeable in the first two moments at best. Measured, a budget of 20
-    came to 21 to 27 per node (docs/method.md, section 8).
+    (`Noise.as_of_all`) is exchangeable in the first two moments at best, so that new examples
+    reach a cut somewhat more often than the budget says.
 
     Ancestors that decisions are closed with are not counted. They are many of a common node, and
     cuts that kept its budget for all of them would be too high for any rare node below it.
