@@ -134,7 +134,12 @@ def _yaml() -> Any:
     yaml.preserve_quotes = True
     yaml.width = 4096  # never fold a line that was one line
     yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.representer.add_representer(type(None), _null)  # else nothing at all would stand there
     return yaml
+
+
+def _null(representer: Any, _: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
 def _put(values: Any, key: str, value: Any) -> None:

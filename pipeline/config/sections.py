@@ -5,7 +5,10 @@ Torch-free, so that the command line can check params.yaml at once.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from pipeline.config.section import Section
+from pipeline.config.tables import Tables
 
 Variant = Literal["none", "paper", "released"]
 # The baselines that are trained: `mcloss_1` is MCLoss with one member, as it was published.
@@ -43,12 +46,6 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """Typed, immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Prepare(Section):
@@ -215,6 +212,7 @@ class Config(Section):
     """The whole of params.yaml."""
 
     dataset: Annotated[str, Field(min_length=1)] = "hpo_eye"
+    tables: Tables | None = None  # one's own data; `dataset` is then any other name
     profile: Literal["quick", "full", "published", "custom"] = "quick"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     prepare: Prepare = Prepare()

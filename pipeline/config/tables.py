@@ -1,0 +1,99 @@
+"""The section `tables` of params.yaml: one's own data, as `rarenode init` understood it.
+
+Paths are relative to the workspace, or absolute. Files are known by their sha256: what a run read
+can be told afterwards, and a file that has changed is not read in silence.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.section import Section
+
+Name = Annotated[str, Field(min_length=1)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Separator = Annotated[str, Field(min_length=1, max_length=1)]
+Format = Literal["edges", "paths", "nested", "obo"]
+Layout = Literal["long", "delimited", "one_hot"]
+
+
+class TableFile(Section):
+    """A file of one's own."""
+
+    path: Name
+    sha256: Sha256
+
+
+class Features(TableFile):
+    """One row per example. Columns that are not named below are numeric."""
+
+    id: Name | None = None  # the column of the examples' ids; None numbers the rows from 1
+    group: Name | None = None  # what has the same value here never lands in two splits
+    split: Name | None = None  # train, valid or test
+    categorical: list[Name] = []
+    boolean: list[Name] = []
+    date: list[Name] = []
+    text: list[Name] = []
+    ignored: list[Name] = []  # no feature
+
+    @model_validator(mode="after")
+    def _name_each_once(self) -> "Features":
+        lists = (self.categorical, self.boolean, self.date, self.text, self.ignored)
+        named = [name for names in lists for name in names]
+        named += [name for name in (self.id, self.group, self.split) if name is not None]
+        if twice := sorted({name for name in named if named.count(name) > 1}):
+            raise ValueError(f"a column must be named for one purpose, found {twice[:5]} again")
+        return self
+
+
+class Labels(TableFile):
+    """Which nodes an example has.
+
+    `long`: a row for each example and node. `delimited`: a row for each example, its nodes in one
+    column. `one_hot`: a row for each example, a column of zeros and ones for each node.
+    """
+
+    layout: Layout
+    id: Name | None = None  # the column of the examples' ids; None: the rows of the features
+    node: Name | None = None  # the column of the nodes, of `long` and `delimited`
+    delimiter: Separator = ";"  # between the nodes of `delimited`
+
+    @model_validator(mode="after")
+    def _have_what_the_layout_needs(self) -> "Labels":
+        if self.layout == "long" and self.id is None:
+            raise ValueError("layout 'long' needs `id`, the column of the examples, found none")
+        if self.layout != "one_hot" and self.node is None:
+            raise ValueError(f"layout {self.layout!r} needs `node`, the column, found none")
+        return self
+
+
+class HierarchyFile(TableFile):
+    """Which nodes there are, and which lies below which.
+
+    `edges`: a table with a row for each edge. `paths`: a text file or table of paths such as
+    a/b/c, whose prefixes are the nodes. `nested`: JSON or YAML, objects within objects. `obo`: an
+    ontology.
+    """
+
+    format: Format
+    child: Name | None = None  # columns of `edges`
+    parent: Name | None = None
+    name: Name | None = None  # of the child, for people
+    column: Name | None = None  # of `paths` in a table; None: a path in each line
+    separator: Separator = "/"  # of `paths`
+    relations: list[Name] = ["is_a"]  # of `obo` that are edges
+
+    @model_validator(mode="after")
+    def _have_what_the_format_needs(self) -> "HierarchyFile":
+        if self.format == "edges" and (self.child is None or self.parent is None):
+            raise ValueError("format 'edges' needs the columns `child` and `parent`")
+        return self
+
+
+class Tables(Section):
+    """One's own data. Without a hierarchy, labels are paths such as a/b/c and make it."""
+
+    features: Features
+    labels: Labels
+    hierarchy: HierarchyFile | None = None
+    separator: Separator = "/"  # of labels that are paths
