@@ -13,10 +13,12 @@ ROOT = Path(__file__).parents[2]
 STAGES = 8  # as many as dvc.yaml has; a test compares
 
 # What runs does not matter here, that nothing has to run again does.
-_TINY = {
+TINY = {
     "prepare.max_features": 64,
     "tune.trials": 0,
     "train.members": 1,
+    "train.kinds": ["network"],
+    "train.cross_fit": False,
     "train.hidden": 8,
     "train.epochs": 1,
     "train.baselines": [],
@@ -85,7 +87,7 @@ class Workspace:
             if (ROOT / name).is_file() and name != "dvc.lock":
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, self.folder / name)
-        edit.plan(_TINY.items(), self.folder / "params.yaml").write()
+        edit.plan(TINY.items(), self.folder / "params.yaml").write()
         self._git(self.folder)
 
     def _git(self, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from benchmarks.speed import (
 from benchmarks.speed.bounds import Bound
 from benchmarks.speed.rows import Row
 from pipeline.__main__ import STAGES
+from pipeline.config import edit
 from pipeline.datasets import registry
 from pipeline.hml import Objective, Settings
 from tests.datasets.toy import Toy
@@ -183,6 +185,11 @@ def test_start_of_the_command_is_measured():
 
 def test_prefect_alone_has_as_many_tasks_as_the_pipeline_has_stages():
     assert len(STAGES) == workspace.STAGES
+
+
+def test_the_tiny_budget_can_run(tmp_path: Path):
+    copy = shutil.copy(workspace.ROOT / "params.yaml", tmp_path)
+    assert edit.plan(workspace.TINY.items(), Path(copy)).config.train.members == 1
 
 
 def test_scale_test_prepares_and_trains(monkeypatch: pytest.MonkeyPatch):
