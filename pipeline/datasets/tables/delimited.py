@@ -1,0 +1,115 @@
+"""Delimited text as RFC 4180 has it: quotes, and one delimiter that the header tells."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.datasets.tables import files
+from pipeline.errors import DatasetError
+
+_DELIMITERS = ",;\t|"
+_SHARED = 1 << 20  # texts of a column that are kept once, in any stretch of the file
+
+
+def names(path: Path) -> tuple[str, ...]:
+    """The cells of the header, surrounding whitespace stripped.
+
+    Raises:
+        DatasetError: there is no header, or it is malformed.
+    """
+    return tuple(cell.strip() for cell in _header(path)[1])
+
+
+def read(path: Path, positions: Sequence[int]) -> tuple[list[list[str]], list[tuple[int, int]]]:
+    """The columns at some positions, surrounding whitespace stripped; blank lines do not count.
+
+    Returns:
+        One list per position, and where rows are: (row, line - row) wherever the difference
+        changes, both from 0 and from 1 as they come.
+
+    Raises:
+        DatasetError: names the line that is malformed.
+    """
+    delimiter, header = _header(path)
+    columns: list[list[str]] = [[] for _ in positions]
+    skews: list[tuple[int, int]] = []
+    # A long table has the same few texts millions of times.
+    shared: list[dict[str, str]] = [{} for _ in positions]
+    into = [
+        (position, column.append, texts.setdefault)
+        for position, column, texts in zip(positions, columns, shared, strict=True)
+    ]
+    width, row, skew = len(header), 0, 0
+    rows = _rows(path, delimiter)
+    next(rows)
+    for line, cells in rows:
+        if len(cells) != width:
+            if _blank(cells, delimiter):
+                continue
+            files.refuse(path, f"line {line}", f"{width} cells as in the header", str(len(cells)))
+        if line - row != skew:
+            skew = line - row
+            skews.append((row, skew))
+        for position, append, once in into:
+            cell = cells[position].strip()
+            append(once(cell, cell))
+        row += 1
+        if row % 65_536 == 0:
+            for texts in shared:
+                if len(texts) > _SHARED:
+                    texts.clear()
+    return columns, skews
+
+
+def _header(path: Path) -> tuple[str, list[str]]:
+    """The delimiter that splits the header into most cells, and these."""
+    tabs = path.suffix.lower() in (".tsv", ".tab")
+    best: tuple[str, list[str]] | None = None
+    problem: DatasetError | None = None
+    for delimiter in "\t" if tabs else _DELIMITERS:
+        try:
+            _, cells = next(_rows(path, delimiter), (1, []))
+        except DatasetError as error:
+            problem = problem or error
+            continue
+        if best is None or len(cells) > len(best[1]):
+            best = delimiter, cells
+    # Else one column: a quote that is not closed must not turn the header into that.
+    if problem is not None and (best is None or len(best[1]) < 2):
+        raise problem
+    assert best is not None
+    if not best[1]:
+        files.refuse(path, "line 1", "a header", "nothing but blanks")
+    return best
+
+
+def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Header and rows with the lines that they start in; blank lines before the header are none."""
+    reader = csv.reader(files.lines(path), delimiter=delimiter, strict=True, skipinitialspace=True)
+    line = 1
+    begun = False
+    try:
+        for cells in reader:
+            if cells and (begun or not _blank(cells, delimiter)):
+                begun = True
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        files.refuse(path, f"line {line}", *_explain(str(error)))
+
+
+def _blank(cells: list[str], delimiter: str) -> bool:
+    """Whether the line has whitespace at most."""
+    return (len(cells) == 1 or delimiter == "\t") and not any(cell.strip() for cell in cells)
+
+
+def _explain(problem: str) -> tuple[str, str]:
+    """Expected and found, for what Python's reader refuses."""
+    if "unexpected end" in problem:
+        return "a closing quote", "the end of the file"
+    if "expected after" in problem:
+        return "a delimiter behind a closing quote, and quotes in quotes doubled", "something else"
+    if "field larger" in problem:
+        most = f"cells of at most {csv.field_size_limit():,} characters"
+        return most, "a longer one: perhaps a quote is not closed"
+    return "delimited text", problem

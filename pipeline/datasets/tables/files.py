@@ -1,0 +1,102 @@
+"""What every reader of one's own files needs: a file that is there, its lines, and messages."""
+
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline.errors import DatasetError
+
+_SHOWN = 60  # characters of a value in a message: names can be 100,000 characters long
+# What people take for text, by its first bytes.
+_KINDS = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"PK\x03\x04": "a ZIP archive, such as an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x1f\x8b": "a gzip archive",
+    b"PAR1": "Parquet, whose files end with .parquet",
+}
+_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python escapes them
+
+
+def check(path: Path) -> None:
+    """Refuse what is no file, or an empty one.
+
+    Raises:
+        DatasetError: says what is there instead.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise DatasetError(f"expected the file {path}, found none") from None
+    except (OSError, ValueError) as error:  # a ValueError for names that no file can have
+        raise DatasetError(f"expected a readable file {path}, found: {_cause(error)}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise DatasetError(f"expected a file {path}, found a folder")
+    if not stat.S_ISREG(status.st_mode):  # a pipe or a device, which need not end
+        raise DatasetError(f"expected a regular file {path}, found something else")
+    if status.st_size == 0:
+        refuse(path, "line 1", "content", "an empty file")
+
+
+def lines(path: Path) -> Iterator[str]:
+    r"""The lines of a text, each with its end: \n, \r\n or \r.
+
+    Raises:
+        DatasetError: names the line that is not UTF-8 text.
+    """
+    check(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        for magic, kind in _KINDS.items():
+            if start.startswith(magic):
+                refuse(path, "line 1", "text in UTF-8", kind)
+        # Not `splitlines`, which breaks lines at characters that names may hold.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, line in enumerate(file, start=1):
+                if "\0" in line:
+                    refuse(path, f"line {number}", "text in UTF-8", "a NUL byte")
+                yield line
+    except UnicodeDecodeError:
+        _refuse_encoding(path)
+    except OSError as error:
+        raise DatasetError(f"expected a readable file {path}, found: {_cause(error)}") from None
+
+
+def refuse(path: Path, place: str, expected: str, found: str) -> NoReturn:
+    """Raise the DatasetError for something in a file."""
+    raise DatasetError(f"{path}, {place}: expected {expected}, found {found}")
+
+
+def shown(value: str) -> str:
+    """A value for a message: in quotes, without control characters, and cut if it is long."""
+    return cut(repr(value[: 2 * _SHOWN]))
+
+
+def cut(text: str) -> str:
+    """The text, or its beginning if it is long."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def several(values: list[str]) -> str:
+    """The first five values for a message, and how many more there are."""
+    names = ", ".join(shown(value) for value in values[:5])
+    return f"{names} and {len(values) - 5} more" if values[5:] else names
+
+
+def _refuse_encoding(path: Path) -> NoReturn:
+    """The decoder reads ahead and cannot tell the line: look for it."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        for number, line in enumerate(file, start=1):
+            if match := _ESCAPED.search(line):
+                byte = f"the byte 0x{ord(match[0]) - 0xDC00:02X}"
+                refuse(path, f"line {number}", "text in UTF-8", byte)
+    raise DatasetError(f"expected text in UTF-8 in {path}, found a file that changes")
+
+
+def _cause(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
