@@ -6,41 +6,32 @@ from pathlib import Path
 import networkx as nx
 import pandas as pd
 
+from pipeline.datasets import obo
 from pipeline.errors import DatasetError
 
 
 def read_ontology(path: Path) -> tuple[nx.DiGraph, dict[str, str], str]:
     """Terms in use with their `is_a` edges (child -> parent), any id -> id in use, the release."""
-    try:
-        import obonet
-    except ImportError:
-        raise DatasetError(
-            "expected the package obonet to read the ontology, found none. Run `make install`, or "
-            "install the extra `hpo`."
-        ) from None
-    try:
-        ontology = obonet.read_obo(path, ignore_obsolete=False)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DatasetError(f"expected an OBO file in {path}, found: {error}") from None
-    obsolete = {node for node, term in ontology.nodes(data=True) if "is_obsolete" in term}
+    ontology = obo.read(path)
+    obsolete = {term.id for term in ontology.terms.values() if term.obsolete}
     terms = nx.DiGraph()
     current: dict[str, str] = {}
-    for node, term in ontology.nodes(data=True):
-        if node in obsolete:
-            successors = [new for new in term.get("replaced_by", ()) if new not in obsolete]
+    for term in ontology.terms.values():
+        if term.obsolete:
+            successors = [new for new in term.successors if new not in obsolete]
             if len(successors) == 1:  # several would be a guess
-                current[node] = successors[0]
-        elif "name" in term:
-            terms.add_node(node, name=term["name"])
-            current.update(dict.fromkeys(term.get("alt_id", ()), node))
+                current[term.id] = successors[0]
+        elif term.name:
+            terms.add_node(term.id, name=term.name)
+            current.update(dict.fromkeys(term.alternatives, term.id))
     current.update((node, node) for node in terms)  # an id in use means itself
     terms.add_edges_from(
-        (child, parent)
-        for child, parent, relation in ontology.edges(keys=True)
-        if relation == "is_a" and child in terms and parent in terms
+        (node, parent)
+        for node in list(terms)
+        for relation, parent in ontology.terms[node].relations
+        if relation == "is_a" and parent in terms
     )
-    release = str(ontology.graph.get("data-version", "")).rsplit("/", 1)[-1]
-    return terms, current, release or "unknown"
+    return terms, current, ontology.release or "unknown"
 
 
 def read_annotations(path: Path, current: dict[str, str]) -> tuple[pd.DataFrame, list[str]]:

@@ -2,11 +2,11 @@
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, RarenodeError
 
 _SHOWN = 60  # characters of a value in a message: names can be 100,000 characters long
 # What people take for text, by its first bytes.
@@ -67,9 +67,15 @@ def lines(path: Path) -> Iterator[str]:
         raise DatasetError(f"expected a readable file {path}, found: {_cause(error)}") from None
 
 
-def refuse(path: Path, place: str, expected: str, found: str) -> NoReturn:
-    """Raise the DatasetError for something in a file."""
-    raise DatasetError(f"{path}, {place}: expected {expected}, found {found}")
+def refuse(
+    path: Path,
+    place: str,
+    expected: str,
+    found: str,
+    error: type[RarenodeError] = DatasetError,
+) -> NoReturn:
+    """Raise the error for something in a file."""
+    raise error(f"{path}, {place}: expected {expected}, found {found}")
 
 
 def shown(value: str) -> str:
@@ -77,15 +83,25 @@ def shown(value: str) -> str:
     return cut(repr(value[: 2 * _SHOWN]))
 
 
-def cut(text: str) -> str:
+def cut(text: str, most: int = _SHOWN) -> str:
     """The text, or its beginning if it is long."""
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
-def several(values: list[str]) -> str:
-    """The first five values for a message, and how many more there are."""
-    names = ", ".join(shown(value) for value in values[:5])
-    return f"{names} and {len(values) - 5} more" if values[5:] else names
+def several(values: Sequence[str], most: int = 5) -> str:
+    """The first values for a message, and how many more there are."""
+    names = ", ".join(shown(value) for value in values[:most])
+    return f"{names} and {len(values) - most} more" if values[most:] else names
+
+
+def twice(values: Iterable[str]) -> str | None:
+    """The first value that is there again, if any is."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
 
 
 def _refuse_encoding(path: Path) -> NoReturn:

@@ -54,7 +54,9 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except (pa.ArrowException, OSError, ValueError) as error:
         problem = str(error).partition("\n")[0] or type(error).__name__
-        files.refuse(path, "content", "a sound Parquet file", f"a damaged one: {problem[:200]}")
+        files.refuse(
+            path, "content", "a sound Parquet file", f"a damaged one: {files.cut(problem, 200)}"
+        )
 
 
 def _check_flat(path: Path, name: str, kind: "pa.DataType") -> None:

@@ -61,10 +61,8 @@ def header(path: Path) -> tuple[str, ...]:
     if "" in names:
         found = f"none for column {names.index('') + 1} of {len(names)}"
         files.refuse(path, "header", "a name for each column", found)
-    if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))
-        files.refuse(path, "header", "a name for each column", f"{files.shown(twice)} twice")
+    if (again := files.twice(names)) is not None:
+        files.refuse(path, "header", "a name for each column", f"{files.shown(again)} twice")
     return names
 
 
@@ -99,9 +97,9 @@ def _refuse_missing(path: Path, missing: list[str], names: tuple[str, ...]) -> N
     folded = {name.casefold(): name for name in names if len(name) <= 100}
     close = [
         folded[match]
-        for name in missing[:5]
+        for name in missing[:3]
         for match in difflib.get_close_matches(name[:100].casefold(), folded, n=1)
     ]
     hint = f"; did you mean {files.several(list(dict.fromkeys(close)))}?" if close else ""
-    expected = f"the column{'s' if missing[1:] else ''} {files.several(missing)}"
-    files.refuse(path, "header", expected, f"{files.several(list(names))}{hint}")
+    expected = f"the column{'s' if missing[1:] else ''} {files.several(missing, 3)}"
+    files.refuse(path, "header", expected, f"{files.several(names)}{hint}")

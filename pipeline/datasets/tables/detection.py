@@ -1,0 +1,100 @@
+"""What a hierarchy's file is, as far as suffix, header and content tell; the rest is asked."""
+
+import re
+from itertools import islice
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pipeline.datasets.tables import delimited, files, nested, strings
+
+_PARENT = ("parent", "parent_id", "parent_node", "is_a", "isa", "broader", "subclass_of")
+# Columns of children and of parents that go together; a family is asked for after those before it.
+_FAMILIES = (
+    (("child", "child_id", "child_node"), _PARENT),
+    (("source",), ("target",)),
+    (("from",), ("to",)),
+    (("node", "node_id", "id", "term", "term_id", "code"), _PARENT),
+)
+_NAMES = ("child_name", "name", "node_name", "term_name", "label", "title")  # the best one first
+_PATHS = ("path", "paths", "node_path", "label_path", "category_path", "full_path")
+_SEPARATORS = "/>|\\"  # looked for in this order
+_LOOKED_AT = 1000  # lines of a text, or rows
+_OPTIONS = (
+    "Say what the columns are: format `edges` with the columns `child` and `parent`, or format "
+    "`paths` with the column `column` and the `separator`"
+)
+
+
+def detect(path: Path) -> dict[str, Any]:
+    """The values of `HierarchyFile` beyond `path` and `sha256`.
+
+    Raises:
+        DatasetError: the file is unreadable, or does not tell what it is; names what can be said.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".obo":
+        files.check(path)
+        return {"format": "obo"}
+    if suffix in nested.SUFFIXES:
+        files.check(path)
+        return {"format": "nested"}
+    if suffix == ".txt":
+        return _text(path)
+    if suffix not in strings.SUFFIXES:
+        files.check(path)
+        known = ", ".join((*strings.SUFFIXES, *nested.SUFFIXES, ".obo"))
+        files.refuse(path, "name", f"a name that ends with {known}", repr(suffix))
+    header = strings.header(path)
+    return _table(path, header) or _refuse_columns(path, header)
+
+
+def _table(path: Path, header: tuple[str, ...]) -> dict[str, Any] | None:
+    """Format and columns, if their names tell them."""
+    known = {_plain(name): name for name in header}
+    for children, parents in _FAMILIES:
+        child = [known[name] for name in children if name in known]
+        parent = [known[name] for name in parents if name in known]
+        if child and parent:
+            for found in (child, parent):
+                if len(found) > 1:
+                    expected = f"one column of children and one of parents. {_OPTIONS}"
+                    files.refuse(path, "header", expected, files.several(found))
+            columns = {"format": "edges", "child": child[0], "parent": parent[0]}
+            rest = [known[name] for name in _NAMES if name in known]
+            return {**columns, "name": rest[0]} if rest else columns
+    column = [known[name] for name in _PATHS if name in known]
+    if len(column) != 1:
+        return None
+    values = strings.read(path, column).columns[column[0]][:_LOOKED_AT]
+    return {"format": "paths", "column": column[0], **_separator(values)}
+
+
+def _text(path: Path) -> dict[str, Any]:
+    """An ontology, a table, or a path in each line."""
+    lines = [line.strip() for line in islice(files.lines(path), _LOOKED_AT)]
+    lines = [line for line in lines if line]
+    if lines and re.match(r"format-version\s*:", lines[0]):
+        return {"format": "obo"}
+    header = delimited.names(path)
+    if all(header) and len(set(header)) == len(header) and (table := _table(path, header)):
+        return table
+    separator = _separator(lines)
+    # A text of two columns may hold a slash somewhere; a path in its first line has one there.
+    if "\t" in lines[0] or separator.get("separator", "/") not in lines[0]:
+        _refuse_columns(path, header)
+    return {"format": "paths", **separator}
+
+
+def _separator(paths: list[str]) -> dict[str, str]:
+    """The separator if it is another one than the parameters expect."""
+    found = next((mark for mark in _SEPARATORS if any(mark in path for path in paths)), "/")
+    return {} if found == "/" else {"separator": found}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s.\-]+", "_", name.casefold())
+
+
+def _refuse_columns(path: Path, header: tuple[str, ...]) -> NoReturn:
+    expected = f"columns of a known purpose, such as child and parent, or path. {_OPTIONS}"
+    files.refuse(path, "header", expected, files.several(list(header)))

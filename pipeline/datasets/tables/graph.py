@@ -1,0 +1,159 @@
+"""Nodes and edges as a file has them, and what is wrong with them, with its place."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from pipeline.datasets.tables import files
+from pipeline.errors import HierarchyError
+
+_LONGEST = 1000  # characters of an id
+# What breaks lines or tables, and lone surrogates, which no file can hold; all else is data.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Graph(NamedTuple):
+    """A hierarchy as its file has it: without cycles, and with at least one node.
+
+    Attributes:
+        nodes: id -> name for people, in order of first appearance.
+        edges: (child, parent) ids, each once, in order of first appearance.
+        notes: what people should know: what was left out, repeated or written in several ways.
+        release: the version that the file says it is, "" where it says none.
+    """
+
+    nodes: dict[str, str]
+    edges: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
+    release: str = ""
+
+
+class Draft:
+    """A graph while its file is read.
+
+    `place` says for people where something is that the reader gives a position: a row, a term.
+    """
+
+    def __init__(self, path: Path, place: Callable[[Any], str]) -> None:
+        self._path = path
+        self._place = place
+        self._names: dict[str, str] = {}  # "" until there is one
+        self._edges: dict[tuple[str, str], Any] = {}  # -> position
+        self._repeated = 0
+
+    def __contains__(self, node: str) -> bool:
+        return node in self._names
+
+    def add(self, node: str, position: Any, name: str = "") -> None:
+        """Add a node, once or again; `name` is what people call it, "" if that is not said.
+
+        Raises:
+            DatasetError: the id is empty, too long or not printable.
+            HierarchyError: it has two names.
+        """
+        known = self._names.get(node)
+        if known is None:
+            self._check_id(node, position)
+            known = self._names[node] = ""
+        if name and name != known:
+            if known:
+                expected = f"one name for {files.shown(node)}"
+                self._break(position, expected, f"{files.shown(known)} and {files.shown(name)}")
+            if _SURROGATE.search(name):
+                self.refuse(position, "a name of whole characters", files.shown(name))
+            self._names[node] = name
+
+    def connect(self, child: str, parent: str, position: Any) -> None:
+        """Add an edge and its nodes, once or again.
+
+        Raises:
+            DatasetError: an id is empty, too long or not printable.
+            HierarchyError: the node is its own parent.
+        """
+        self.add(child, position)
+        self.add(parent, position)
+        if child == parent:
+            expected = "an edge between two nodes"
+            self._break(position, expected, f"{files.shown(child)} as its own parent")
+        if (child, parent) in self._edges:
+            self._repeated += 1
+        else:
+            self._edges[child, parent] = position
+
+    def refuse(self, position: Any, expected: str, found: str) -> NoReturn:
+        """Raise the DatasetError for something in the file."""
+        files.refuse(self._path, self._place(position), expected, found)
+
+    def finish(self, notes: Iterable[str] = (), release: str = "") -> Graph:
+        """The graph.
+
+        Raises:
+            DatasetError: it is empty.
+            HierarchyError: it has a cycle, whose nodes are named, and the place that closes it.
+        """
+        if not self._names:
+            files.refuse(self._path, "content", "nodes", "none")
+        self._check_cycles()
+        notes = list(notes)
+        if self._repeated:
+            notes.append(f"Edges that were there already and count once: {self._repeated}.")
+        notes += spellings(self._names)
+        nodes = {node: name or node for node, name in self._names.items()}
+        return Graph(nodes, tuple(self._edges), tuple(notes), release)
+
+    def _check_id(self, node: str, position: Any) -> None:
+        if not node.strip():
+            self.refuse(position, "the id of a node", "an empty one")
+        if len(node) > _LONGEST:
+            expected = f"an id of at most {_LONGEST:,} characters"
+            self.refuse(position, expected, f"{len(node):,}: {files.shown(node)}")
+        if match := _CONTROL.search(node):
+            where = f"U+{ord(match[0]):04X} in {files.shown(node)}"
+            self.refuse(position, "an id without line breaks and control characters", where)
+
+    def _check_cycles(self) -> None:
+        parents: dict[str, list[str]] = {}
+        for child, parent in self._edges:
+            parents.setdefault(child, []).append(parent)
+        try:
+            TopologicalSorter(parents).prepare()
+        except CycleError as error:
+            cycle: list[str] = error.args[1][::-1]  # from a parent to a child, as Python has it
+            pairs = set(zip(cycle, cycle[1:], strict=False))
+            closing = [edge for edge in self._edges if edge in pairs][-1]
+            self._break(self._edges[closing], "a hierarchy without cycles", _arrows(cycle))
+
+    def _break(self, position: Any, expected: str, found: str) -> NoReturn:
+        place = self._place(position)
+        raise HierarchyError(f"{self._path}, {place}: expected {expected}, found {found}")
+
+
+def spellings(ids: Iterable[str]) -> list[str]:
+    """A note on ids that differ only in case, whitespace or Unicode normalisation, if any do."""
+    first: dict[str, str] = {}
+    groups: dict[str, list[str]] = {}
+    for node in ids:
+        plain = node if node.isascii() else unicodedata.normalize("NFKC", node)
+        key = "".join(plain.casefold().split())
+        known = first.setdefault(key, node)
+        if known != node:
+            groups.setdefault(key, [known]).append(node)
+    if not groups:
+        return []
+    named = [" and ".join(files.shown(node) for node in group[:2]) for group in groups.values()]
+    more = f", and {len(named) - 5} more" if named[5:] else ""
+    return [
+        f"There are several spellings of what may be one node, which count as different nodes: "
+        f"{'; '.join(named[:5])}{more}."
+    ]
+
+
+def _arrows(cycle: Sequence[str]) -> str:
+    names = [files.shown(node) for node in cycle]
+    if len(names) > 7:
+        names = [*names[:3], f"… {len(names) - 6} more …", *names[-3:]]
+    return f"{' -> '.join(names)} (child -> parent)"

@@ -1,0 +1,121 @@
+"""Hierarchies as objects within objects: JSON and YAML.
+
+Children are an object whose keys are their ids, or a list of ids and of objects `{id, name,
+children}`; the last two keys may be missing. The same id in two places is one node.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.datasets.tables import files, trees
+from pipeline.datasets.tables.graph import Draft, Graph
+from pipeline.datasets.tables.trees import Value
+
+_READERS = {".json": trees.read_json, ".yaml": trees.read_yaml, ".yml": trees.read_yaml}
+SUFFIXES = tuple(_READERS)
+_KEYS = ("id", "name", "children")
+# The ids down to a place, innermost first: (id, (its parent's id, (…, None))).
+Trail = tuple[str, Any] | None
+
+
+def read(path: Path) -> Graph:
+    """Read a hierarchy.
+
+    Raises:
+        DatasetError: names the file, the place, what was expected and what was found.
+        HierarchyError: a node is below itself or has two names.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        files.check(path)
+        files.refuse(path, "name", f"a name that ends with {', '.join(SUFFIXES)}", repr(suffix))
+    draft = Draft(path, _place)
+    ignored: dict[str, int] = {}
+    # Children and where they are, in the order of the file; no recursion, for deep hierarchies.
+    waiting: list[tuple[Value, Trail]] = [(_READERS[suffix](path), None)]
+    while waiting:
+        value, trail = waiting.pop()
+        below = [
+            (children, _add(draft, node, name, trail))
+            for node, name, children in _nodes(draft, value, trail, ignored)
+        ]
+        waiting += reversed(below)
+    notes: list[str] = []
+    if ignored:
+        notes.append(f"Keys that say nothing about the hierarchy: {files.several(list(ignored))}.")
+    return draft.finish(notes)
+
+
+def _add(draft: Draft, node: str, name: str, trail: Trail) -> Trail:
+    here = (node, trail)
+    draft.add(node, here, name)
+    if trail is not None:
+        draft.connect(node, trail[0], here)
+    return here
+
+
+def _nodes(
+    draft: Draft, value: Value, trail: Trail, ignored: dict[str, int]
+) -> list[tuple[str, str, Value]]:
+    """Id, name or "", and children of each of the nodes that stand side by side."""
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        if _is_record(value):
+            return [_record(draft, value, trail, ignored)]
+        return [(node, "", children) for node, children in value.items()]
+    if not isinstance(value, list):
+        draft.refuse(trail, "an object, a list or null below a node", _kind(value))
+    nodes: list[tuple[str, str, Value]] = []
+    for item in value:
+        if isinstance(item, str):
+            nodes.append((item, "", None))
+        elif isinstance(item, dict):
+            nodes += _nodes(draft, item, trail, ignored)
+        else:
+            draft.refuse(trail, "ids and objects in a list", _kind(item))
+    return nodes
+
+
+def _is_record(value: dict[str, Value]) -> bool:
+    """An object about one node; as an id, `id` would have an object, a list or null."""
+    return isinstance(value.get("id"), str)
+
+
+def _record(
+    draft: Draft, value: dict[str, Value], trail: Trail, ignored: dict[str, int]
+) -> tuple[str, str, Value]:
+    here = (value["id"], trail)
+    for key, extra in value.items():
+        if key in _KEYS:
+            continue
+        if isinstance(extra, dict | list):  # perhaps its children under another name
+            draft.refuse(here, f"the keys {', '.join(_KEYS)}", f"{files.shown(key)} with values")
+        ignored[key] = ignored.get(key, 0) + 1
+    name = value.get("name") or ""
+    if not isinstance(name, str):
+        draft.refuse(here, "a text as name", _kind(name))
+    children = value.get("children")
+    if children is not None and not isinstance(children, dict | list):
+        draft.refuse(here, "an object, a list or null as children", _kind(children))
+    return value["id"], name.strip(), children
+
+
+def _kind(value: Value) -> str:
+    if isinstance(value, str):
+        return f"the text {files.shown(value)}"
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return json.dumps(value)  # null, true or false
+
+
+def _place(trail: Trail) -> str:
+    """The last ids on the way, outermost first."""
+    if trail is None:
+        return "top level"
+    names: list[str] = []
+    while trail is not None and len(names) < 3:
+        names.append(files.shown(trail[0]))
+        trail = trail[1]
+    return f"at {'… > ' if trail is not None else ''}{' > '.join(reversed(names))}"
