@@ -6,6 +6,7 @@ PARAMS = Path("params.yaml")
 DVC_YAML = Path("dvc.yaml")
 
 RAW = Path("data/raw")  # one folder per data set
+CARDS = Path("data/cards")  # what one's own data is, in git
 PREPARED = Path("data/prepared")
 
 VALIDATION = Path("reports/validation")

@@ -1,7 +1,8 @@
 """The prepared data set: what `prepare` writes and every later stage reads."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipeline.artifacts import files, paths
 from pipeline.errors import ArtifactError
 
 SCHEMA = 1
+ENCODER = "encoder"  # a folder
 SPLITS = ("train", "valid", "test")
 
 
@@ -29,6 +31,7 @@ class Prepared:
         nodes: `id` (text, unique), `name`, `depth` (longest path from a root), `scored` (bool), in
             node order: by depth, ties by id.
         edges: `child`, `parent`, both node ids.
+        encoder: files from which predictions know how to make the features of new rows, if any.
         info: what dataset.json holds: schema, name, source, version, notice, notes; `write` adds
             the tables' sha256.
     """
@@ -40,6 +43,7 @@ class Prepared:
     nodes: pd.DataFrame
     edges: pd.DataFrame
     info: dict[str, Any]
+    encoder: Mapping[str, bytes] = field(default_factory=dict)
 
     def rows(self, *splits: str) -> np.ndarray:
         """The row numbers of the examples of these splits, ascending."""
@@ -55,7 +59,11 @@ def write(prepared: Prepared, folder: Path = paths.PREPARED) -> None:
         prepared.examples.to_parquet(target / "examples.parquet", index=False)
         prepared.nodes.to_parquet(target / "nodes.parquet", index=False)
         prepared.edges.to_parquet(target / "edges.parquet", index=False)
-        sha256 = {table.name: _sha256(table) for table in sorted(target.iterdir())}
+        for name, content in prepared.encoder.items():
+            (target / ENCODER).mkdir(exist_ok=True)
+            (target / ENCODER / name).write_bytes(content)
+        tables = (path for path in sorted(target.rglob("*")) if path.is_file())
+        sha256 = {table.relative_to(target).as_posix(): _sha256(table) for table in tables}
         info = {"schema": SCHEMA, **prepared.info, "sha256": sha256}
         files.write_json(target / "dataset.json", info)
 
@@ -76,6 +84,7 @@ def read(folder: Path = paths.PREPARED) -> Prepared:
             nodes=_table(folder / "nodes.parquet", "id", "name", "depth", "scored"),
             edges=_table(folder / "edges.parquet", "child", "parent"),
             info=info,
+            encoder={file.name: file.read_bytes() for file in (folder / ENCODER).glob("*")},
         )
     except ArtifactError:
         raise

@@ -151,11 +151,15 @@ def _put(values: Any, key: str, value: Any) -> None:
         if not isinstance(values, dict):
             found = ".".join(sections[:depth])
             raise ConfigError(f"--set {key}: expected a section {found!r}, found {values!r}")
-    values[name] = _in_one_line(value) if isinstance(value, list) else value
+    values[name] = _as_written(value)
 
 
-def _in_one_line(value: list[Any]) -> Any:
-    """A list as params.yaml writes it: [a, b]."""
+def _as_written(value: Any) -> Any:
+    """A value as params.yaml writes it: lists in one line, [a, b]."""
+    if isinstance(value, dict):
+        return {key: _as_written(one) for key, one in value.items()}
+    if not isinstance(value, list):
+        return value
     listed: Any = CommentedSeq(value)
     listed.fa.set_flow_style()
     return listed

@@ -211,7 +211,8 @@ class Evaluate(Section):
 class Config(Section):
     """The whole of params.yaml."""
 
-    dataset: Annotated[str, Field(min_length=1)] = "hpo_eye"
+    # It is the name of a folder, too.
+    dataset: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")] = "hpo_eye"
     tables: Tables | None = None  # one's own data; `dataset` is then any other name
     profile: Literal["quick", "full", "published", "custom"] = "quick"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -57,6 +57,9 @@ class Labels(TableFile):
     id: Name | None = None  # the column of the examples' ids; None: the rows of the features
     node: Name | None = None  # the column of the nodes, of `long` and `delimited`
     delimiter: Separator = ";"  # between the nodes of `delimited`
+    # Where an example has a node without one above it: the labels are closed upward, and counted;
+    # or refused, where they are supposed to be closed.
+    closure: Literal["close", "refuse"] = "close"
 
     @model_validator(mode="after")
     def _have_what_the_layout_needs(self) -> "Labels":

@@ -69,8 +69,13 @@ class ArffFile:
         _refuse(self.path, line, expected, found)
 
 
-def read(path: Path) -> ArffFile:
+def read(path: Path, *, classes: bool = True) -> ArffFile:
     """Read a file.
+
+    Args:
+        path: the file.
+        classes: whether it has to have a hierarchical class; without, the hierarchy and all labels
+            may be missing.
 
     Raises:
         DatasetError: names the file, the line, what was expected and what was found. Labels are not
@@ -78,18 +83,18 @@ def read(path: Path) -> ArffFile:
     """
     content = _content(path)
     lines = _lines(path, content)
-    attributes, hierarchy, class_line, data_line = _header(path, lines)
+    attributes, hierarchy, class_line, data_line = _header(path, lines, classes)
     columns: list[list[float | None] | list[str | None]] = [[] for _ in attributes]
     labels: list[tuple[str, ...]] = []
     numbers: list[int] = []
     for number, text in lines:
         cells = _cells(path, number, text)
-        if len(cells) != len(attributes) + 1:
-            wanted = f"{len(attributes) + 1} values, one per attribute"
+        if len(cells) != len(attributes) + bool(hierarchy):
+            wanted = f"{len(attributes) + bool(hierarchy)} values, one per attribute"
             _refuse(path, number, wanted, str(len(cells)))
         for attribute, column, cell in zip(attributes, columns, cells, strict=False):
             column.append(_value(path, number, attribute, cell))  # pyright: ignore[reportArgumentType]
-        labels.append(_labels(path, number, _unquoted(cells[-1])))
+        labels.append(_labels(path, number, _unquoted(cells[-1])) if hierarchy else ())
         numbers.append(number)
     if not labels:
         _refuse(path, data_line, "rows after @data", "none")
@@ -133,7 +138,7 @@ def _lines(path: Path, content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _header(
-    path: Path, lines: Iterator[tuple[int, str]]
+    path: Path, lines: Iterator[tuple[int, str]], classes: bool
 ) -> tuple[tuple[Attribute, ...], tuple[str, ...], int, int]:
     """Attributes, hierarchy, the lines of the class and of @data, behind which `lines` is left."""
     attributes: list[Attribute] = []
@@ -143,7 +148,7 @@ def _header(
         line = text.strip()
         keyword = line.split(None, 1)[0].lower()
         if keyword == "@data":
-            if not hierarchy:
+            if classes and not hierarchy:
                 wanted = "an attribute of type hierarchical before @data"
                 _refuse(path, number, wanted, f"none among {len(attributes)} attributes")
             return tuple(attributes), hierarchy, class_line, number

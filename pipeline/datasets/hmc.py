@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.datasets import arff, hmc_files
 from pipeline.datasets.arff import ArffFile
-from pipeline.datasets.source import RawDataset, Source
+from pipeline.datasets.source import Features, RawDataset, Source
 from pipeline.datasets.verified import RawFile
 from pipeline.errors import DatasetError
 
@@ -130,9 +130,7 @@ class HmcBenchmark(Source):
             splits=splits,
         )
 
-    def features(
-        self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int
-    ) -> tuple["np.ndarray", tuple[str, ...]]:
+    def features(self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int) -> Features:
         """Numeric attributes as they are, nominal ones as 0 and 1 per declared value.
 
         Features that say nothing (constant or missing in all of `fit_rows`) are left out. There is
@@ -156,7 +154,9 @@ class HmcBenchmark(Source):
         low = np.fmin.reduce(fitted, axis=0, initial=np.inf)
         high = np.fmax.reduce(fitted, axis=0, initial=-np.inf)
         kept = np.flatnonzero(low < high)
-        return np.ascontiguousarray(values[:, kept]), tuple(names[column] for column in kept)
+        return Features(
+            np.ascontiguousarray(values[:, kept]), tuple(names[column] for column in kept)
+        )
 
     def _hierarchy(self, file: ArffFile) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
         """Nodes and (child, parent) edges, each once, in the order of their first appearance."""

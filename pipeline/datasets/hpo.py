@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.source import RawDataset, Source
+from pipeline.datasets.source import Features, RawDataset, Source
 from pipeline.datasets.verified import RawFile
 from pipeline.errors import DatasetError
 
@@ -128,9 +128,7 @@ class HpoBranch(Source):
             unscored=frozenset({self.root}),
         )
 
-    def features(
-        self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int
-    ) -> tuple["np.ndarray", tuple[str, ...]]:
+    def features(self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int) -> Features:
         """Leading directions of the n-grams of names and genes; inheritance terms as 0 or 1.
 
         300 directions give better rankings on the validation split than 2,000 n-grams as they are:
@@ -152,7 +150,7 @@ class HpoBranch(Source):
         directions = text.components(found, fit_rows, min(max_features, 300), "text")
         left = max_features - len(directions.names)
         inheritance = text.indicators(columns["inheritance"], fit_rows, 20, left, "inheritance")
-        return text.beside(directions, inheritance)
+        return Features(*text.beside(directions, inheritance))
 
 
 def groups(names: dict[str, list[str]], genes: dict[str, set[str]]) -> dict[str, str]:

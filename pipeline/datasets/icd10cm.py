@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets import verified
-from pipeline.datasets.source import RawDataset, Source
+from pipeline.datasets.source import Features, RawDataset, Source
 from pipeline.datasets.verified import RawFile
 from pipeline.errors import DatasetError
 
@@ -112,9 +112,7 @@ class Icd10Cm(Source):
             },
         )
 
-    def features(
-        self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int
-    ) -> tuple["np.ndarray", tuple[str, ...]]:
+    def features(self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int) -> Features:
         """Hashed words and pairs of words: one second.
 
         Leading directions of 512 columns, such as `hpo` has, would take twenty, and 2.3 GB, for
@@ -122,9 +120,8 @@ class Icd10Cm(Source):
         """
         from pipeline.datasets import text
 
-        return text.hashed(
-            raw.attributes["phrase"], (1, 2), min(max_features, MOST_FEATURES), "words"
-        )
+        phrases, most = raw.attributes["phrase"], min(max_features, MOST_FEATURES)
+        return Features(*text.hashed(phrases, (1, 2), most, "words"))
 
 
 def _package(folder: Path) -> Any:

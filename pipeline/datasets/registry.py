@@ -3,6 +3,7 @@
 import difflib
 import importlib
 
+from pipeline.config import Config
 from pipeline.datasets import hmc_files
 from pipeline.datasets.source import Source
 from pipeline.errors import DatasetError
@@ -31,7 +32,10 @@ def check(name: str) -> None:
     folded = {known.casefold(): known for known in names()}
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
     hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
-    raise DatasetError(f"expected a data set out of {', '.join(names())}, found {name!r}.{hint}")
+    raise DatasetError(
+        f"expected a data set out of {', '.join(names())}, found {name!r}.{hint} `rarenode init` "
+        "makes one of tables of your own."
+    )
 
 
 def get(name: str) -> Source:
@@ -43,3 +47,16 @@ def get(name: str) -> Source:
     check(name)
     module, factory, arguments = _SOURCES[name]
     return getattr(importlib.import_module(module), factory)(*arguments)
+
+
+def of(config: Config) -> Source:
+    """The source of the configured data set: one's own tables, if their name is none of ours.
+
+    Raises:
+        DatasetError: the name is unknown, and there are no tables.
+    """
+    if config.tables is None or config.dataset in _SOURCES:
+        return get(config.dataset)
+    from pipeline.datasets.tables.source import OwnTables
+
+    return OwnTables(config.dataset, config.tables)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.datasets import verified
 from pipeline.datasets.verified import RawFile
@@ -42,6 +42,21 @@ class RawDataset:
     info: dict[str, Any]
     unscored: frozenset[str] = field(default=frozenset())
     splits: tuple[str, ...] | None = None
+
+
+class Features(NamedTuple):
+    """Numbers that members learn from.
+
+    Attributes:
+        values: (example, feature) float32, NaN where a value is missing.
+        names: of the features.
+        encoder: files from which predictions know how to make these of new rows; none where only
+            the features themselves can be given.
+    """
+
+    values: "np.ndarray"
+    names: tuple[str, ...]
+    encoder: Mapping[str, bytes] = {}
 
 
 class Source(ABC):
@@ -112,9 +127,7 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def features(
-        self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int
-    ) -> tuple["np.ndarray", tuple[str, ...]]:
+    def features(self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int) -> Features:
         """Turn `raw.attributes` into numbers.
 
         Args:
@@ -122,7 +135,4 @@ class Source(ABC):
             fit_rows: rows of train+valid. Vocabularies, scales and the like are learnt from these
                 alone; the test rows must not move them.
             max_features: upper bound for features that are a matter of choice, as with text.
-
-        Returns:
-            (example, feature) float32 with NaN where a value is missing, and the features' names.
         """

@@ -1,14 +1,17 @@
 """A trained ensemble as a folder of plain files: no pickle, the same bytes for the same ensemble.
 
 `bundle.json` (schema, settings, hierarchy, sha256 of the arrays), `arrays.safetensors` (members,
-preprocessing, combination, calibration, cuts) and `README.md`, the model card. Members that average
-the labels of training examples bring these labels, and neighbours their features, too: whoever has
-the bundle has them.
+preprocessing, combination, calibration, cuts), `README.md`, the model card, and what else was
+given, such as how features are made of a table's columns. Members that average the labels of
+training examples bring these labels, and neighbours their features, too: whoever has the bundle has
+them.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,13 +26,19 @@ from pipeline.hml.members import KINDS
 from pipeline.hml.preprocessing import Standardizer
 
 SCHEMA = 4
+_OWN = ("bundle.json", "arrays.safetensors", "README.md")
 _GREATEST = 1e6  # of a weight or a curve: no fit comes near it, and it overflows nothing
 # What reading something else than what was written can end in.
 _DAMAGED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def save_bundle(
-    path: str | Path, ensemble: Ensemble, *, config: Any = None, card: str = ""
+    path: str | Path,
+    ensemble: Ensemble,
+    *,
+    config: Any = None,
+    card: str = "",
+    extra: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Write an ensemble into a folder, which is created; files of an older bundle are replaced.
 
@@ -38,8 +47,14 @@ def save_bundle(
         ensemble: what to store, such as a fitted classifier's `ensemble_`.
         config: how it was made, as JSON can hold it.
         card: the model card, Markdown.
+        extra: further files by name, which `read_extra` gives back.
+
+    Raises:
+        ValueError: a further file has a name of a bundle's own, or one that is a path.
     """
     folder = Path(path)
+    if wrong := [n for n in extra if n in _OWN or n != Path(n).name or n.startswith(".")]:
+        raise ValueError(f"extra must have plain names that are not taken. Got {wrong}")
     arrays = {f"cut/{rule}": cut for rule, cut in ensemble.cuts.items()}
     arrays["preprocessing/mean"] = ensemble.preprocessing.mean
     arrays["preprocessing/scale"] = ensemble.preprocessing.scale
@@ -56,7 +71,10 @@ def save_bundle(
     names = ensemble.hierarchy.nodes
     description = {
         "schema": SCHEMA,
-        "sha256": {"arrays.safetensors": hashlib.sha256(blob).hexdigest()},
+        "sha256": {
+            name: hashlib.sha256(content).hexdigest()
+            for name, content in {"arrays.safetensors": blob, **extra}.items()
+        },
         "kinds": {kind: members.options() for kind, members in ensemble.members.items()},
         "combined": ensemble.combination is not None,
         "rules": sorted(ensemble.cuts),
@@ -67,6 +85,7 @@ def save_bundle(
     text = json.dumps(description, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     contents = {
         "arrays.safetensors": blob,
+        **extra,
         "README.md": card.encode(),
         "bundle.json": text.encode(),
     }
@@ -87,24 +106,55 @@ def load_bundle(path: str | Path) -> Ensemble:
             not those that were described (sha256, shapes) or hold NaN.
     """
     folder = Path(path)
+    description = _description(folder)
+    try:
+        return _ensemble(description, load(_content(folder, "arrays.safetensors", description)))
+    except (*_DAMAGED, SafetensorError) as error:
+        raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
+
+
+def read_extra(path: str | Path) -> dict[str, bytes]:
+    """The further files that `save_bundle` was given.
+
+    Raises:
+        ArtifactError: see `load_bundle`.
+    """
+    folder = Path(path)
+    description = _description(folder)
+    try:
+        names = [name for name in description["sha256"] if name not in _OWN]
+        if wrong := [name for name in names if name != Path(name).name]:
+            raise ValueError(f"there are paths among its files: {wrong[:5]}")
+        return {name: _content(folder, name, description) for name in names}
+    except _DAMAGED as error:
+        raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
+
+
+def _description(folder: Path) -> dict[str, Any]:
     try:
         description = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-        blob = (folder / "arrays.safetensors").read_bytes()
     except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"expected a bundle in {folder}, found: {error}") from None
     schema = description.get("schema") if isinstance(description, dict) else None
-    if schema != SCHEMA:
-        raise ArtifactError(f"expected a bundle of schema {SCHEMA} in {folder}, found {schema!r}")
+    if schema == SCHEMA:
+        return description
+    newer = isinstance(schema, int) and not isinstance(schema, bool) and schema > SCHEMA
+    raise ArtifactError(
+        f"expected a bundle of schema {SCHEMA} in {folder}, found {schema!r}"
+        + (": it was written by a newer rarenode" if newer else ". `rarenode run` writes it anew")
+    )
+
+
+def _content(folder: Path, name: str, description: dict[str, Any]) -> bytes:
+    """A file of the bundle, if it is the one that was described."""
     try:
-        expected = description["sha256"]["arrays.safetensors"]
-        found = hashlib.sha256(blob).hexdigest()
-        if found != expected:
-            raise ArtifactError(
-                f"expected {folder / 'arrays.safetensors'} with sha256 {expected}, found {found}"
-            )
-        return _ensemble(description, load(blob))
-    except (*_DAMAGED, SafetensorError) as error:
-        raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"expected a bundle in {folder}, found: {error}") from None
+    expected, found = description["sha256"][name], hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ArtifactError(f"expected {folder / name} with sha256 {expected}, found {found}")
+    return content
 
 
 def _ensemble(description: dict[str, Any], arrays: dict[str, np.ndarray]) -> Ensemble:

@@ -11,7 +11,8 @@ from pipeline.hml.calibration import Calibration
 from pipeline.hml.constraint import coherent
 from pipeline.hml.decisions import decide, decide_budget
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.members import Members
+from pipeline.hml.members import Members, NetworkMembers
+from pipeline.hml.members.networks import Explained
 from pipeline.hml.mixing import mixed
 from pipeline.hml.pools import sigmoid
 from pipeline.hml.preprocessing import Standardizer
@@ -118,6 +119,27 @@ class Ensemble:
                 yield p[0]
             else:
                 yield self.combination.calibrated(mixed(self.combination.weight, p), self.hierarchy)
+
+    def explain(self, features: Float[np.ndarray, "example feature"]) -> Explained:
+        """What `predict_proba` gives, how uncertain the networks are, what lifted a node; at once.
+
+        Raises:
+            TrainingError: a network's logit is NaN.
+            ValueError: no member is a network.
+        """
+        networks = self.members.get(NetworkMembers.kind)
+        if not isinstance(networks, NetworkMembers):
+            raise ValueError(f"members must include networks. Got {', '.join(self.members)}")
+        x = self.preprocessing.transform(features)
+        found = networks.explained(x)
+        if self.combination is None:
+            return found
+        p = [
+            found.mean if members is networks else members.mean(x)
+            for members in self.members.values()
+        ]
+        score = mixed(self.combination.weight, p)
+        return found._replace(mean=self.combination.calibrated(score, self.hierarchy))
 
     def decide(
         self, p: Any, rule: str, *, per_example: int | None = None

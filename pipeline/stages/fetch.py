@@ -10,5 +10,5 @@ from pipeline.datasets import registry
 def run(config: Config) -> list[Path]:
     """Fetch and verify the raw files."""
     folder = paths.raw(config.dataset)
-    registry.get(config.dataset).fetch(folder)
+    registry.of(config).fetch(folder)
     return [folder]

@@ -19,7 +19,7 @@ from pipeline.stages import labelling
 
 def run(config: Config) -> list[Path]:
     """Prepare the configured data set."""
-    source = registry.get(config.dataset)
+    source = registry.of(config)
     raw = source.read(paths.raw(config.dataset))
     prepared.write(prepare(raw, source, config))
     return [paths.PREPARED]
@@ -54,17 +54,18 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
     reduced = Hierarchy.from_edges(edges, nodes=ids)
     labels = labelling.most_specific(sparse.csr_array(closed[:, kept]), reduced)
 
-    features, feature_names = source.features(raw, fit_rows, config.prepare.max_features)
+    made = source.features(raw, fit_rows, config.prepare.max_features)
+    features = made.values
     if config.prepare.missing == "split_mean":
         features = _filled(features, split if raw.splits is None else np.array(raw.splits))
-    if features.shape != (len(raw.ids), len(feature_names)):
+    if features.shape != (len(raw.ids), len(made.names)):
         raise DatasetError(
-            f"expected features of shape {(len(raw.ids), len(feature_names))} (examples, names), "
+            f"expected features of shape {(len(raw.ids), len(made.names))} (examples, names), "
             f"found {features.shape}"
         )
     return Prepared(
         features=features,
-        feature_names=feature_names,
+        feature_names=made.names,
         labels=labels,
         examples=pd.DataFrame(
             {"id": list(raw.ids), "split": list(split), "group": list(raw.groups)}, dtype="str"
@@ -79,6 +80,7 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
         ),
         edges=pd.DataFrame(edges, columns=["child", "parent"], dtype="str"),
         info=_info(raw, config, split, closed, labels, support),
+        encoder=made.encoder,
     )
 
 

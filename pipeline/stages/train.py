@@ -20,7 +20,7 @@ from pipeline.hml.fitting import Fitted, fit_members
 from pipeline.hml.folds import FEWEST
 from pipeline.hml.network import Networks
 from pipeline.hml.timing import step_ratio
-from pipeline.stages import learning
+from pipeline.stages import bundling, learning
 from pipeline.stages.learning import Method, Problem
 
 
@@ -151,7 +151,8 @@ def _save(
     taken = round(seconds + time.perf_counter() - started, 2)
     cost.record_method("train", name, seconds=taken, **spent)
     card = _card(name, ensemble, problem, fitted.settings)
-    save_bundle(folder, ensemble, config={"method": name} | made, card=card)
+    extra = bundling.extra(problem.data)
+    save_bundle(folder, ensemble, config={"method": name} | made, card=card, extra=extra)
 
 
 _BRING = "The bundle holds the {} of the training examples."

@@ -339,7 +339,7 @@ def features(columns: dict[str, Any], fit_rows: list[int]) -> dict[str, list[flo
     )
     n = len(table)
     raw = RawDataset(("",) * n, ("",) * n, ((),) * n, {}, (), table, {})
-    values, names = HmcBenchmark("cellcycle_FUN").features(raw, np.array(fit_rows), 1)
+    values, names, _ = HmcBenchmark("cellcycle_FUN").features(raw, np.array(fit_rows), 1)
     assert values.dtype == np.float32
     assert values.flags.c_contiguous
     assert len(set(names)) == len(names) == values.shape[1]
@@ -384,7 +384,7 @@ def test_attribute_names_that_repeat_become_different_ones(publish: Publish):
     source = HmcBenchmark("cellcycle_FUN")
     raw = source.read(publish("cellcycle_FUN", texts))
     assert raw.attributes.iloc[0].tolist() == [1, 2, 3, 4, 5]
-    values, found = source.features(raw, np.array([0, 1, 2]), 1)
+    values, found, _ = source.features(raw, np.array([0, 1, 2]), 1)
     assert len(set(found)) == 5
     assert values[1].tolist() == [2, 3, 4, 5, 6]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.datasets.source import RawDataset, Source
+from pipeline.datasets.source import Features, RawDataset, Source
 from pipeline.datasets.verified import RawFile
 from pipeline.errors import DatasetError
 
@@ -41,7 +41,8 @@ class Toy(Source):
     def features(self, raw, fit_rows, max_features):
         size = raw.attributes["size"].to_numpy(dtype=np.float32)
         centred = size - size[fit_rows].mean()
-        return np.stack([centred, centred**2], axis=1).astype(np.float32), ("size", "square")
+        values = np.stack([centred, centred**2], axis=1).astype(np.float32)
+        return Features(values, ("size", "square"))
 
 
 def toy(labels: list[tuple[str, ...]], **changes) -> RawDataset:

@@ -5,7 +5,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pipeline.datasets.tables import delimited, files, nested, strings
+from pipeline.datasets.tables import files, nested, strings
+from pipeline.errors import DatasetError
 
 _PARENT = ("parent", "parent_id", "parent_node", "is_a", "isa", "broader", "subclass_of")
 # Columns of children and of parents that go together; a family is asked for after those before it.
@@ -17,7 +18,7 @@ _FAMILIES = (
 )
 _NAMES = ("child_name", "name", "node_name", "term_name", "label", "title")  # the best one first
 _PATHS = ("path", "paths", "node_path", "label_path", "category_path", "full_path")
-_SEPARATORS = "/>|\\"  # looked for in this order
+_SEPARATORS = "/>|\\"  # the first one where several are as frequent
 _LOOKED_AT = 1000  # lines of a text, or rows
 _OPTIONS = (
     "Say what the columns are: format `edges` with the columns `child` and `parent`, or format "
@@ -57,8 +58,8 @@ def _table(path: Path, header: tuple[str, ...]) -> dict[str, Any] | None:
         if child and parent:
             for found in (child, parent):
                 if len(found) > 1:
-                    expected = f"one column of children and one of parents. {_OPTIONS}"
-                    files.refuse(path, "header", expected, files.several(found))
+                    expected = "one column of children and one of parents"
+                    files.refuse(path, "header", expected, f"{files.several(found)}. {_OPTIONS}")
             columns = {"format": "edges", "child": child[0], "parent": parent[0]}
             rest = [known[name] for name in _NAMES if name in known]
             return {**columns, "name": rest[0]} if rest else columns
@@ -73,21 +74,28 @@ def _text(path: Path) -> dict[str, Any]:
     """An ontology, a table, or a path in each line."""
     lines = [line.strip() for line in islice(files.lines(path), _LOOKED_AT)]
     lines = [line for line in lines if line]
-    if lines and re.match(r"format-version\s*:", lines[0]):
+    if not lines:
+        files.refuse(path, "line 1", "a hierarchy", "nothing but blanks")
+    if re.match(r"format-version\s*:", lines[0]):
         return {"format": "obo"}
-    header = delimited.names(path)
-    if all(header) and len(set(header)) == len(header) and (table := _table(path, header)):
+    try:
+        header = strings.header(path)
+    except DatasetError:  # a path may hold any delimiters and quotes
+        header = (lines[0],)
+    if table := _table(path, header):
         return table
     separator = _separator(lines)
-    # A text of two columns may hold a slash somewhere; a path in its first line has one there.
-    if "\t" in lines[0] or separator.get("separator", "/") not in lines[0]:
+    mark = separator.get("separator", "/")
+    # Of a list of paths, the first may be a root. What may be columns needs a better reason.
+    columns = len(header) > 1 and (mark not in lines[0] or mark == "|" or "\t" in lines[0])
+    if columns or not any(mark in line for line in lines):
         _refuse_columns(path, header)
     return {"format": "paths", **separator}
 
 
 def _separator(paths: list[str]) -> dict[str, str]:
     """The separator if it is another one than the parameters expect."""
-    found = next((mark for mark in _SEPARATORS if any(mark in path for path in paths)), "/")
+    found = max(_SEPARATORS, key=lambda mark: sum(mark in path for path in paths))
     return {} if found == "/" else {"separator": found}
 
 
@@ -96,5 +104,5 @@ def _plain(name: str) -> str:
 
 
 def _refuse_columns(path: Path, header: tuple[str, ...]) -> NoReturn:
-    expected = f"columns of a known purpose, such as child and parent, or path. {_OPTIONS}"
-    files.refuse(path, "header", expected, files.several(list(header)))
+    expected = "columns of a known purpose, such as child and parent, or path"
+    files.refuse(path, "header", expected, f"{files.several(header)}. {_OPTIONS}")

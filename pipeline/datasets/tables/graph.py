@@ -4,11 +4,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from pipeline.datasets.tables import files
-from pipeline.errors import HierarchyError
+from pipeline.errors import DatasetError, HierarchyError, RarenodeError
 
 _LONGEST = 1000  # characters of an id
 # What breaks lines or tables, and lone surrogates, which no file can hold; all else is data.
@@ -62,7 +63,8 @@ class Draft:
         if name and name != known:
             if known:
                 expected = f"one name for {files.shown(node)}"
-                self._break(position, expected, f"{files.shown(known)} and {files.shown(name)}")
+                both = f"{files.shown(known)} and {files.shown(name)}"
+                self.refuse(position, expected, both, HierarchyError)
             if _SURROGATE.search(name):
                 self.refuse(position, "a name of whole characters", files.shown(name))
             self._names[node] = name
@@ -78,15 +80,22 @@ class Draft:
         self.add(parent, position)
         if child == parent:
             expected = "an edge between two nodes"
-            self._break(position, expected, f"{files.shown(child)} as its own parent")
+            found = f"{files.shown(child)} as its own parent"
+            self.refuse(position, expected, found, HierarchyError)
         if (child, parent) in self._edges:
             self._repeated += 1
         else:
             self._edges[child, parent] = position
 
-    def refuse(self, position: Any, expected: str, found: str) -> NoReturn:
-        """Raise the DatasetError for something in the file."""
-        files.refuse(self._path, self._place(position), expected, found)
+    def refuse(
+        self,
+        position: Any,
+        expected: str,
+        found: str,
+        error: type[RarenodeError] = DatasetError,
+    ) -> NoReturn:
+        """Raise the error for something in the file."""
+        files.refuse(self._path, self._place(position), expected, found, error)
 
     def finish(self, notes: Iterable[str] = (), release: str = "") -> Graph:
         """The graph.
@@ -123,13 +132,10 @@ class Draft:
             TopologicalSorter(parents).prepare()
         except CycleError as error:
             cycle: list[str] = error.args[1][::-1]  # from a parent to a child, as Python has it
-            pairs = set(zip(cycle, cycle[1:], strict=False))
+            pairs = set(pairwise(cycle))
             closing = [edge for edge in self._edges if edge in pairs][-1]
-            self._break(self._edges[closing], "a hierarchy without cycles", _arrows(cycle))
-
-    def _break(self, position: Any, expected: str, found: str) -> NoReturn:
-        place = self._place(position)
-        raise HierarchyError(f"{self._path}, {place}: expected {expected}, found {found}")
+            expected = "a hierarchy without cycles"
+            self.refuse(self._edges[closing], expected, _arrows(cycle), HierarchyError)
 
 
 def spellings(ids: Iterable[str]) -> list[str]:

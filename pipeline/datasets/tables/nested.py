@@ -6,7 +6,7 @@ children}`; the last two keys may be missing. The same id in two places is one n
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pipeline.datasets.tables import files, trees
 from pipeline.datasets.tables.graph import Draft, Graph
@@ -15,6 +15,7 @@ from pipeline.datasets.tables.trees import Value
 _READERS = {".json": trees.read_json, ".yaml": trees.read_yaml, ".yml": trees.read_yaml}
 SUFFIXES = tuple(_READERS)
 _KEYS = ("id", "name", "children")
+_BELOW = "an object, a list or null below a node (an object about one node has an `id`)"
 # The ids down to a place, innermost first: (id, (its parent's id, (…, None))).
 Trail = tuple[str, Any] | None
 
@@ -32,27 +33,21 @@ def read(path: Path) -> Graph:
         files.refuse(path, "name", f"a name that ends with {', '.join(SUFFIXES)}", repr(suffix))
     draft = Draft(path, _place)
     ignored: dict[str, int] = {}
-    # Children and where they are, in the order of the file; no recursion, for deep hierarchies.
-    waiting: list[tuple[Value, Trail]] = [(_READERS[suffix](path), None)]
+    # The next node of the file is the last one here; no recursion, for hierarchies may be deep.
+    top = _nodes(draft, _READERS[suffix](path), None, ignored)
+    waiting = [(*node, cast(Trail, None)) for node in reversed(top)]
     while waiting:
-        value, trail = waiting.pop()
-        below = [
-            (children, _add(draft, node, name, trail))
-            for node, name, children in _nodes(draft, value, trail, ignored)
-        ]
-        waiting += reversed(below)
+        node, name, children, above = waiting.pop()
+        here = (node, above)
+        draft.add(node, here, name)
+        if above is not None:
+            draft.connect(node, above[0], here)
+        below = _nodes(draft, children, here, ignored)
+        waiting += [(*node, here) for node in reversed(below)]
     notes: list[str] = []
     if ignored:
         notes.append(f"Keys that say nothing about the hierarchy: {files.several(list(ignored))}.")
     return draft.finish(notes)
-
-
-def _add(draft: Draft, node: str, name: str, trail: Trail) -> Trail:
-    here = (node, trail)
-    draft.add(node, here, name)
-    if trail is not None:
-        draft.connect(node, trail[0], here)
-    return here
 
 
 def _nodes(
@@ -66,7 +61,7 @@ def _nodes(
             return [_record(draft, value, trail, ignored)]
         return [(node, "", children) for node, children in value.items()]
     if not isinstance(value, list):
-        draft.refuse(trail, "an object, a list or null below a node", _kind(value))
+        draft.refuse(trail, _BELOW, _kind(value))
     nodes: list[tuple[str, str, Value]] = []
     for item in value:
         if isinstance(item, str):

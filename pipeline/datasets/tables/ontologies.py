@@ -31,11 +31,9 @@ def read(path: Path, options: HierarchyFile) -> Graph:
             if relation not in options.relations:
                 continue
             if parent not in ontology.terms:
-                found = f"{files.shown(parent)} as parent of {files.shown(term.id)} ({relation})"
-                raise HierarchyError(
-                    f"{path}, {ontology.place(term.id)}: expected parents in the file, found "
-                    f"{files.cut(found, 200)}"
-                )
+                found = f"{files.shown(parent)} as parent of {files.shown(term.id)}"
+                expected = f"a term of the file behind {files.shown(relation)}"
+                draft.refuse(term.id, expected, found, HierarchyError)
             if ontology.terms[parent].obsolete:
                 retired += 1
             else:

@@ -53,10 +53,8 @@ def _opened(path: Path) -> Iterator[Any]:
         with pq.ParquetFile(path) as file:
             yield file
     except (pa.ArrowException, OSError, ValueError) as error:
-        problem = str(error).partition("\n")[0] or type(error).__name__
-        files.refuse(
-            path, "content", "a sound Parquet file", f"a damaged one: {files.cut(problem, 200)}"
-        )
+        problem = files.cut(str(error).partition("\n")[0] or type(error).__name__, 200)
+        files.refuse(path, "content", "a sound Parquet file", f"a damaged one: {problem}")
 
 
 def _check_flat(path: Path, name: str, kind: "pa.DataType") -> None:

@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 from pipeline.datasets.tables import files
 
 Value = Any  # str | None | list[Value] | dict[str, Value]
-_DEEPEST = 1000  # levels of YAML; Python's JSON reader has its own bound
+_DEEPEST = (
+    200  # levels of YAML, whose parser is slow in deep ones; Python's JSON reader has its own bound
+)
 _NULLS = ("", "~", "null", "Null", "NULL")
 
 
@@ -25,11 +27,12 @@ def read_json(path: Path) -> Value:
     text = "".join(files.lines(path))
 
     def once(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            _refuse_twice(path, next(key for key in keys if keys.count(key) > 1))
-        return found
+        again = files.twice(key for key, _ in pairs)
+        if again is not None:
+            files.refuse(
+                path, f"key {files.shown(again)}", "each key once in an object", "it again"
+            )
+        return dict(pairs)
 
     def refuse_constant(name: str) -> NoReturn:
         files.refuse(path, "content", "texts, numbers, objects and lists", name)
@@ -57,16 +60,18 @@ def read_yaml(path: Path) -> Value:
     from ruamel.yaml import YAML, YAMLError
 
     try:
-        # Events need no recursion, and know no types that a text could be taken for.
-        return _build(path, YAML(typ="safe").parse("".join(files.lines(path))))
+        # Events need no recursion, and know no types that a text could be taken for. The compiled
+        # parser is of YAML 1.1 and would refuse [HP:1].
+        text = "".join(files.lines(path))
+        return _build(path, text, YAML(typ="safe", pure=True).parse(text))
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = "content" if mark is None else f"line {mark.line + 1}"
-        problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        files.refuse(path, place, "YAML", files.cut(str(problem), 200))
+        problem = str(getattr(error, "problem", None) or error).partition("\n")[0]
+        files.refuse(path, place, "YAML", files.cut(problem.removeprefix("found "), 200))
 
 
-def _build(path: Path, events: Iterator[Any]) -> Value:
+def _build(path: Path, text: str, events: Iterator[Any]) -> Value:
     """The value of the one document.
 
     An open list or mapping is on the stack with its pending key, which only a mapping has.
@@ -86,6 +91,9 @@ def _build(path: Path, events: Iterator[Any]) -> Value:
             stack.pop()
             continue
         if kind == "ScalarEvent":
+            # The parser takes [?a] for a mapping, and so would lose a character of an id.
+            if text[event.start_mark.index - 1 : event.start_mark.index] == "?":
+                files.refuse(path, f"line {line}", "quotes around texts that start with ?", "none")
             plain = event.style in (None, "")
             value: Value = None if plain and event.value in _NULLS else event.value
         elif kind in ("MappingStartEvent", "SequenceStartEvent"):
@@ -108,7 +116,3 @@ def _build(path: Path, events: Iterator[Any]) -> Value:
             if len(stack) > _DEEPEST:
                 files.refuse(path, f"line {line}", f"{_DEEPEST} levels at most", "more")
     return result[0] if result else None
-
-
-def _refuse_twice(path: Path, key: str) -> NoReturn:
-    files.refuse(path, f"key {files.shown(key)}", "each key once in an object", "it again")

@@ -1,17 +1,34 @@
 """Members that are networks."""
 
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from pipeline.hml.constraint import coherent
+from pipeline.hml.constraint import coherent, maximum
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members.contract import Members
 from pipeline.hml.network import Networks
 from pipeline.hml.training import TrainingError, member_logits
+from pipeline.hml.uncertainty import node_uncertainty
+
+
+class Explained(NamedTuple):
+    """What there is to say about predictions of networks.
+
+    Attributes:
+        mean: over members, coherent.
+        uncertainty: of the members, in [0, 1]: their mutual information, or of one member its
+            entropy, in bits (docs/method.md, section 5).
+        lifted_by: the column of the node or descendant with the greatest mean logit, which is what
+            the constraint lifts the node to.
+    """
+
+    mean: Float[np.ndarray, "example node"]
+    uncertainty: Float[np.ndarray, "example node"]
+    lifted_by: Int[np.ndarray, "example node"]
 
 
 class NetworkMembers(Members):
@@ -42,14 +59,31 @@ class NetworkMembers(Members):
         Raises:
             TrainingError: a logit is NaN.
         """
+        # The maximum commutes with the sigmoid.
+        return coherent(self._logits(x), self._hierarchy).sigmoid().cpu().numpy()
+
+    def explained(self, x: Float[np.ndarray, "example feature"]) -> Explained:
+        """What the networks say, how much they disagree, and which node lifted which.
+
+        Raises:
+            TrainingError: a logit is NaN.
+        """
+        logits = self._logits(x)
+        p = coherent(logits, self._hierarchy).sigmoid()
+        _, lifted_by = maximum(logits.mean(0), None, self._hierarchy)
+        # One member has nobody to disagree with.
+        disagreement = node_uncertainty(p, "mutual_information" if self.count > 1 else "predictive")
+        mean, uncertain, column = (t.cpu().numpy() for t in (p.mean(0), disagreement, lifted_by))
+        return Explained(mean, uncertain, column.astype(np.int32, copy=False))
+
+    def _logits(self, x: Float[np.ndarray, "example feature"]) -> torch.Tensor:
         logits = member_logits(self.networks, x)
         if bool(logits.isnan().any()):
             raise TrainingError(
                 "expected logits that are numbers, found NaN: the training diverged (lower the "
                 "learning rate) or a feature is too large"
             )
-        # The maximum commutes with the sigmoid.
-        return coherent(logits, self._hierarchy).sigmoid().cpu().numpy()
+        return logits
 
     def means(
         self,

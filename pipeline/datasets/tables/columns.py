@@ -1,0 +1,204 @@
+"""From blocks of a table to columns of numbers and text, by what `tables.features` says."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config.tables import Features
+from pipeline.datasets.tables import frames, kinds
+from pipeline.datasets.tables.files import several, shown
+from pipeline.datasets.tables.frames import Block, refuse
+from pipeline.datasets.tables.kinds import Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_DAY = 86_400e9  # nanoseconds
+_YEAR = 365.2425  # days
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that becomes features."""
+
+    name: str
+    kind: Kind
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The names of what `frame` makes of it."""
+        if self.kind != "date":
+            return (self.name,)
+        return tuple(f"{self.name}: {part}" for part in ("days", "year, sine", "year, cosine"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which columns a table has, and what each is good for.
+
+    Attributes:
+        columns: those that become features, in the table's order.
+        others: ids, groups, splits and what is ignored: known by name, but no features.
+        id: the column of the examples' ids, None where rows are numbered.
+    """
+
+    columns: tuple[Column, ...]
+    others: tuple[str, ...]
+    id: str | None
+
+    @classmethod
+    def of(cls, names: Sequence[str], options: Features, path: Path) -> "Plan":
+        """The plan for a table with these columns.
+
+        Raises:
+            DatasetError: a column that the options name is not there, or no feature is left.
+        """
+        lists: dict[Kind, list[str]] = {
+            "categorical": options.categorical,
+            "boolean": options.boolean,
+            "date": options.date,
+            "text": options.text,
+        }
+        kind_of: dict[str, Kind] = {name: kind for kind, mine in lists.items() for name in mine}
+        special = [name for name in (options.id, options.group, options.split) if name is not None]
+        others = [*special, *options.ignored]
+        there, out = set(names), set(others)
+        if missing := [name for name in (*kind_of, *others) if name not in there]:
+            refuse(path, f"columns {several(missing)}", "none of these names")
+        left = [Column(name, kind_of.get(name, "numeric")) for name in names if name not in out]
+        if not left:
+            refuse(path, "a column that is a feature", f"none beside {several(others)}")
+        return cls(tuple(left), tuple(others), options.id)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all columns that become features."""
+        return tuple(column.name for column in self.columns)
+
+    def check(self, names: Iterable[str], path: Path) -> None:
+        """Refuse a table that lacks a feature, or has a column that nobody knows.
+
+        Raises:
+            DatasetError: names them.
+        """
+        there = set(names)
+        if missing := [name for name in self.names if name not in there]:
+            refuse(path, f"the columns {several(missing)}, which the model learnt from", "none")
+        known = {*self.names, *self.others}
+        if unknown := [name for name in names if name not in known]:
+            wanted = "columns that the model knows (leave out what it does not)"
+            refuse(path, wanted, several(unknown))
+
+
+def read(path: Path, plan: Plan) -> "pd.DataFrame":
+    """All rows: see `frame`."""
+    import pandas as pd
+
+    parts = [frame(block, plan, path) for block in frames.blocks(path, plan.names)]
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def frame(block: Block, plan: Plan, path: Path) -> "pd.DataFrame":
+    """The columns of a block that become features.
+
+    Numbers, truth values (1 and 0) and dates (days since 1970, and the place in the year as sine
+    and cosine) are float32 with NaN where nothing is known; categories and text are text, "" where
+    nothing is known.
+
+    Raises:
+        DatasetError: a value is not of its column's kind; file, row, column and value are named.
+    """
+    import pandas as pd
+
+    made: dict[str, Any] = {}
+    for column in plan.columns:
+        values = block.table.column(column.name)
+        arrays = _converted(values, column, block.first, path)
+        made |= zip(column.made, arrays, strict=True)
+    return pd.DataFrame(made, copy=False)
+
+
+def _converted(
+    values: Any, column: Column, start: int, path: Path
+) -> Iterator["np.ndarray | pd.Series"]:
+    """One after the other, what is called `column.made`."""
+    import numpy as np
+    import pyarrow as pa
+
+    pc = frames.compute()
+    name, kind = column.name, column.kind
+
+    def check(known: Any, converted: Any, wanted: str) -> None:
+        """Refuse the first value that was known and could not be converted."""
+        place = kinds.first(pc.and_(pc.is_valid(known), pc.is_null(converted)))
+        if place is not None:
+            found = shown(str(known[place].as_py()))
+            refuse(path, f"{wanted} in column {shown(name)}", found, start + place)
+
+    is_text = kinds.is_text(values.type)
+    known = kinds.text_of(values) if is_text else values
+    if kind == "numeric":
+        numbers = kinds.numbers_of(known) if is_text else _numbers(known, name, path)
+        check(known, numbers, "a number")
+        made = numbers.to_numpy(zero_copy_only=False).astype(np.float64)
+        with np.errstate(over="ignore"):
+            result = made.astype(np.float32)
+        place = np.flatnonzero(np.isinf(result))
+        if len(place):
+            wanted = f"a number that float32 can hold in column {shown(name)}"
+            refuse(path, wanted, str(made[place[0]]), start + int(place[0]))
+        yield result
+    elif kind == "boolean":
+        truth = known
+        if is_text:
+            folded = pc.utf8_lower(known)
+            true, false = (
+                pc.is_in(folded, value_set=pa.array(words))
+                for words in ((*kinds.TRUE, "1"), (*kinds.FALSE, "0"))
+            )
+            truth = pc.if_else(pc.or_(true, false), true, pa.scalar(None, pa.bool_()))
+            check(known, truth, "true or false")
+        numbers = _numbers(truth, name, path).to_numpy(zero_copy_only=False)
+        yield numbers.astype(np.float32)
+    elif kind == "date":
+        days = _days(known, is_text, name, path)
+        check(known, days, "a date such as 2026-01-31")
+        made = days.to_numpy(zero_copy_only=False).astype(np.float64)
+        angle = 2 * np.pi * made / _YEAR
+        yield made.astype(np.float32)
+        yield np.sin(angle).astype(np.float32)
+        yield np.cos(angle).astype(np.float32)
+    else:
+        words = known if is_text else kinds.text_of(values)
+        yield pc.fill_null(words, "").to_pandas().astype("str")
+
+
+def _numbers(values: Any, name: str, path: Path) -> Any:
+    """Float64 of what is typed, with null where there is no number."""
+    import pyarrow as pa
+
+    try:
+        return frames.compute().cast(values, pa.float64(), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        refuse(path, f"numbers in column {shown(name)}", str(values.type)[:60])
+
+
+def _days(values: Any, is_text: bool, name: str, path: Path) -> Any:
+    """Days since 1970, null where there is no date. Times are the clock's, zones left out."""
+    import pandas as pd
+    import pyarrow as pa
+
+    pc = frames.compute()
+    if is_text:
+        plain = pc.replace_substring_regex(values, r"(Z|[+-]\d{2}:?\d{2})$", "")
+        dated = pc.match_substring_regex(values, kinds.DATE)
+        held = pc.if_else(dated, plain, pa.scalar(None, pa.string()))
+        parsed = pd.to_datetime(held.to_pandas(), format="ISO8601", errors="coerce")
+        values = pa.array(parsed, pa.timestamp("ns"), from_pandas=True)
+    try:
+        moments = pc.cast(values, pa.timestamp("ns"), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        refuse(path, f"dates in column {shown(name)}", str(values.type)[:60])
+    return pc.divide(pc.cast(pc.cast(moments, pa.int64()), pa.float64()), _DAY)

@@ -1,0 +1,286 @@
+"""Tables of features as a stream of blocks: CSV, TSV, Parquet, NPZ and ARFF.
+
+A block is an Arrow table. Columns of text files are text, since what stands in them is decided over
+the whole file (`kinds`); columns of the others have the types that the file says.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from pipeline.datasets.tables import delimited, files, strings
+from pipeline.datasets.tables.files import shown
+from pipeline.errors import DatasetError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TEXT = {".csv", ".tsv", ".tab", ".txt"}
+PARQUET = {".parquet", ".pq"}
+SUFFIXES = (*sorted(TEXT), *sorted(PARQUET), ".npz", ".arff")
+_BYTES = 1 << 22  # of a text file that are read at a time
+_ROWS = 1 << 14  # of a block that is cut from something in memory
+
+
+class Block(NamedTuple):
+    """Some rows of a table; `first` is the number of the first one, from 1."""
+
+    first: int
+    table: "pa.Table"
+
+
+def names(path: Path) -> tuple[str, ...]:
+    """The columns' names.
+
+    Raises:
+        DatasetError: there is no such file, it is none of these formats or damaged, or columns have
+            no name, or the same one.
+    """
+    found = _reader(path).names(path)
+    if unnamed := [str(place) for place, name in enumerate(found, start=1) if not name.strip()]:
+        refuse(path, "a name for each column", f"none for column {', '.join(unnamed[:5])}")
+    if twice := [name for name, count in Counter(found).items() if count > 1]:
+        refuse(path, "each column's name once", f"{files.several(twice)} again")
+    return found
+
+
+def blocks(path: Path, columns: Sequence[str] | None = None) -> Iterator[Block]:
+    """All rows in their order.
+
+    Args:
+        path: the file.
+        columns: the ones that are wanted; None is all.
+
+    Raises:
+        DatasetError: see `names`; a row has more or fewer cells than the header, text is not in
+            UTF-8, or there is no row.
+    """
+    there = names(path)
+    wanted = there if columns is None else tuple(columns)
+    if missing := [name for name in wanted if name not in there]:
+        refuse(path, f"columns {files.several(missing)}", files.several(list(there)))
+    first = 1
+    for table in _reader(path).tables(path, wanted):
+        if table.num_rows:
+            yield Block(first, table)
+            first += table.num_rows
+    if first == 1:
+        refuse(path, "at least one row", "none")
+
+
+def compute() -> Any:
+    """Arrow's functions on columns, which are made at import: no type checker knows them."""
+    import pyarrow.compute
+
+    return pyarrow.compute
+
+
+def refuse(path: Path, expected: str, found: str, row: int | None = None) -> NoReturn:
+    """Raise the DatasetError for something in a file, in a row (from 1) if one is to blame."""
+    if row is None:
+        raise DatasetError(f"{path}: expected {expected}, found {found}")
+    place = f"row {row}"
+    if path.suffix.lower() in TEXT:  # people look for lines, of which a row may have several
+        place = strings.read(path, strings.header(path)[:1]).place(row - 1)
+    files.refuse(path, place, expected, found)
+
+
+def regular(path: Path) -> Path:
+    """The path, if it is a file that can be read and no link that leads elsewhere.
+
+    A link may lead to something in its own folder or in the workspace, as DVC's do: what another
+    one brings would be known to nobody who looks at the folder.
+
+    Raises:
+        DatasetError: it is not.
+    """
+    target = path.resolve()
+    allowed = (path.absolute().parent.resolve(), Path.cwd().resolve())
+    if path.is_symlink() and not any(target.is_relative_to(folder) for folder in allowed):
+        wanted = "a file, or a link into its own folder or the workspace"
+        refuse(path, wanted, f"a link to {target}")
+    files.check(path)
+    return path
+
+
+class _Text:
+    """Text with a delimiter that the header tells."""
+
+    @staticmethod
+    def names(path: Path) -> tuple[str, ...]:
+        return strings.header(path)
+
+    @staticmethod
+    def tables(path: Path, columns: Sequence[str]) -> Iterator["pa.Table"]:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        header, delimiter = strings.header(path), delimited.delimiter(path)
+
+        def reader(threads: bool, refused: Any) -> Any:
+            return csv.open_csv(
+                path,
+                csv.ReadOptions(
+                    use_threads=threads,
+                    block_size=_BYTES,
+                    column_names=header,
+                    skip_rows_after_names=1,
+                ),
+                csv.ParseOptions(
+                    delimiter=delimiter,
+                    newlines_in_values=True,
+                    invalid_row_handler=refused,
+                ),
+                csv.ConvertOptions(
+                    column_types=dict.fromkeys(columns, pa.string()),
+                    include_columns=columns,
+                    strings_can_be_null=False,
+                ),
+            )
+
+        try:
+            yield from (pa.Table.from_batches([batch]) for batch in reader(True, None))
+        except pa.ArrowInvalid as error:
+            # Slower, and it knows the line.
+            strings.read(path, header[:1])
+            refuse(path, "a table of text in UTF-8", str(error).splitlines()[0][:200])
+
+
+class _Parquet:
+    """Parquet; its types count."""
+
+    @staticmethod
+    def names(path: Path) -> tuple[str, ...]:
+        return tuple(_Parquet._file(path).schema_arrow.names)
+
+    @staticmethod
+    def tables(path: Path, columns: Sequence[str]) -> Iterator["pa.Table"]:
+        import pyarrow as pa
+
+        file = _Parquet._file(path)
+        try:
+            for batch in file.iter_batches(_ROWS, columns=list(columns)):
+                yield pa.Table.from_batches([batch]).select(list(columns))
+        except (pa.ArrowException, OSError) as error:
+            refuse(path, "a Parquet file", str(error).splitlines()[0][:200])
+
+    @staticmethod
+    def _file(path: Path) -> Any:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            return parquet.ParquetFile(path)
+        except (pa.ArrowException, OSError) as error:
+            refuse(path, "a Parquet file", str(error).splitlines()[0][:200])
+
+
+class _Npz:
+    """Arrays of numpy: one (example, feature), and perhaps its columns' names and the rows' ids."""
+
+    IDS, NAMES = "ids", "names"
+
+    @staticmethod
+    def names(path: Path) -> tuple[str, ...]:
+        arrays, main = _Npz._arrays(path)
+        width = arrays[main].shape[1]
+        given = arrays.get(_Npz.NAMES)
+        found = [str(name) for name in given.ravel()] if given is not None else []
+        if given is not None and (given.ndim != 1 or len(found) != width):
+            refuse(path, f"one name for each of {width} columns in {_Npz.NAMES!r}", f"{len(found)}")
+        found = found or [f"{main}:{column}" for column in range(width)]
+        return (_Npz.IDS, *found) if _Npz.IDS in arrays else tuple(found)
+
+    @staticmethod
+    def tables(path: Path, columns: Sequence[str]) -> Iterator["pa.Table"]:
+        import pyarrow as pa
+
+        arrays, main = _Npz._arrays(path)
+        place = {name: number for number, name in enumerate(_Npz.names(path))}
+        shift = _Npz.IDS in arrays
+        for start in range(0, len(arrays[main]), _ROWS):
+            rows = slice(start, start + _ROWS)
+            yield pa.table(
+                {
+                    name: [str(one) for one in arrays[_Npz.IDS][rows].tolist()]
+                    if shift and name == _Npz.IDS
+                    else arrays[main][rows, place[name] - shift]
+                    for name in columns
+                }
+            )
+
+    @staticmethod
+    def _arrays(path: Path) -> tuple[dict[str, Any], str]:
+        """All arrays, and the name of the one with the features."""
+        import zipfile
+        import zlib
+
+        import numpy as np
+        from scipy import sparse
+
+        damaged = (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+        try:
+            found: Any = np.load(path, allow_pickle=False)
+            if not hasattr(found, "files"):
+                raise ValueError("a single array, as np.save writes it")
+            with found as archive:
+                arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
+            if {"format", "shape", "data"} <= set(arrays):  # as scipy's save_npz writes it
+                with path.open("rb") as stream:
+                    arrays = {"features": sparse.load_npz(stream).toarray()}
+        except (*damaged, NotImplementedError) as error:
+            refuse(path, "an .npz file of plain arrays", (str(error).splitlines() or [""])[0][:200])
+        tables = [name for name, array in arrays.items() if array.ndim == 2]
+        if len(tables) != 1:
+            found = ", ".join(f"{shown(name)} {one.shape}" for name, one in arrays.items())
+            refuse(path, "one array (example, feature)", found[:200] or "none")
+        main = arrays[tables[0]]
+        if main.dtype.kind not in "biuf":
+            refuse(path, f"numbers in {shown(tables[0])}", str(main.dtype))
+        ids = arrays.get(_Npz.IDS)
+        if ids is not None and (ids.shape != main.shape[:1] or ids.dtype.kind not in "Uiu"):
+            found = f"{ids.dtype} of shape {ids.shape}"
+            refuse(path, f"one id for each of {len(main)} rows in {_Npz.IDS!r}", found)
+        return arrays, tables[0]
+
+
+class _Arff:
+    """Attributes of an ARFF file, which is read as a whole."""
+
+    @staticmethod
+    def names(path: Path) -> tuple[str, ...]:
+        from pipeline.datasets import arff
+
+        return tuple(attribute.name for attribute in arff.read(path, classes=False).attributes)
+
+    @staticmethod
+    def tables(path: Path, columns: Sequence[str]) -> Iterator["pa.Table"]:
+        import pyarrow as pa
+
+        from pipeline.datasets import arff
+
+        file = arff.read(path, classes=False)
+        place = {attribute.name: number for number, attribute in enumerate(file.attributes)}
+        yield pa.table(
+            {
+                name: pa.array(
+                    file.columns[place[name]],
+                    pa.float64() if file.attributes[place[name]].values is None else pa.string(),
+                )
+                for name in columns
+            }
+        )
+
+
+def _reader(path: Path) -> Any:
+    suffix = regular(path).suffix.lower()
+    if suffix in TEXT:
+        return _Text
+    if suffix in PARQUET:
+        return _Parquet
+    if suffix == ".npz":
+        return _Npz
+    if suffix == ".arff":
+        return _Arff
+    refuse(path, f"a file that ends in one of {', '.join(SUFFIXES)}", repr(suffix or "no ending"))

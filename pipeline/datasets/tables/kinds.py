@@ -1,0 +1,249 @@
+"""What the columns of a table hold: found out once by `rarenode init`, kept to by every later run.
+
+Text is looked at as a whole: a column is numeric where all of its values are numbers. Where nearly
+all are, what is not is an error that is named, never a reason to take numbers for names.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.datasets.tables import frames
+from pipeline.datasets.tables.files import shown
+from pipeline.datasets.tables.frames import refuse
+
+Kind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
+# Of text files; what databases, spreadsheets, pandas, R and Weka write where nothing is known.
+MISSING = ("", "NA", "N/A", "n/a", "nan", "NaN", "NAN", "NULL", "null", "None", "?", "#N/A")
+TRUE, FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"  # ISO 8601
+_DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
+_MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
+_CATEGORIES = 1000  # at most; more names of things are text, or ids
+_WORDS = 2.0  # of a value on average: a text
+
+
+@dataclass
+class Summary:
+    """What a column was found to hold.
+
+    Attributes:
+        name: of the column.
+        kind: what it is good for.
+        rows: how many there are.
+        missing: how many of these have no value.
+        distinct: different values of text, None where they were too many to count.
+        low, high: of numbers.
+        why: in a few words, where `kind` may surprise.
+    """
+
+    name: str
+    kind: Kind
+    rows: int = 0
+    missing: int = 0
+    distinct: int | None = None
+    low: float | None = None
+    high: float | None = None
+    why: str = ""
+
+
+def understand(path: Path) -> list[Summary]:
+    """Look at every value of every column, a block of rows at a time.
+
+    Raises:
+        DatasetError: see `frames.blocks`; a column holds numbers or dates almost throughout, or a
+            number is infinite.
+    """
+    columns = {name: _Column(path, name) for name in frames.names(path)}
+    for block in frames.blocks(path):
+        for name, column in columns.items():
+            column.see(block.table.column(name), block.first)
+    return [column.summary() for column in columns.values()]
+
+
+def text_of(values: Any) -> Any:
+    """Text of a column: Arrow strings, trimmed, null where nothing is known."""
+    import pyarrow as pa
+
+    pc = frames.compute()
+    trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    missing = pc.is_in(trimmed, value_set=pa.array(MISSING))
+    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
+
+
+def numbers_of(text: Any) -> Any:
+    """Float64 of text, null where it is no number."""
+    import pyarrow as pa
+
+    pc = frames.compute()
+    try:  # most columns are numbers, and this is the quickest way to see it
+        return pc.cast(text, pa.float64())
+    except pa.ArrowInvalid:
+        number = pc.match_substring_regex(text, NUMBER)
+        return pc.cast(pc.if_else(number, text, pa.scalar(None, pa.string())), pa.float64())
+
+
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is text, in whatever form."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind):
+        return is_text(kind.value_type)
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def first(mask: Any) -> int | None:
+    """The first true place of an Arrow mask; null counts as false."""
+    import numpy as np
+
+    found = np.flatnonzero(mask.fill_null(False).to_numpy(zero_copy_only=False))
+    return int(found[0]) if len(found) else None
+
+
+def described(columns: list[Summary]) -> Iterator[str]:
+    """Lines that say what was found, by kind."""
+    by_kind: dict[str, list[Summary]] = {}
+    for column in columns:
+        by_kind.setdefault(column.kind, []).append(column)
+    for kind, mine in by_kind.items():
+        parts = [shown(column.name) + (f" ({column.why})" if column.why else "") for column in mine]
+        more = f", … {len(parts) - 5} more" if len(parts) > 5 else ""
+        yield f"{len(mine):,} {kind}: {', '.join(parts[:5])}{more}"
+
+
+@dataclass
+class _Column:
+    """A column while its blocks go by."""
+
+    path: Path
+    name: str
+    rows: int = 0
+    missing: int = 0
+    low: float = float("inf")
+    high: float = float("-inf")
+    typed: Kind | None = None  # as the file says
+    matches: dict[str, int] = field(default_factory=dict[str, int])  # pattern -> how many have it
+    # pattern -> the first value that has it not, and its row
+    others: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
+    distinct: set[str] | None = field(default_factory=set[str])
+    words: int = 0
+
+    def see(self, values: Any, start: int) -> None:
+        """Take in a block whose first row has this number."""
+        self.rows += len(values)
+        if is_text(values.type):
+            self._see_text(text_of(values), start)
+        else:
+            self._see_typed(values, start)
+
+    def _see_typed(self, values: Any, start: int) -> None:
+        import pyarrow as pa
+
+        pc, kind, types = frames.compute(), values.type, pa.types
+        if types.is_null(kind):
+            self.missing += len(values)
+            return
+        if types.is_boolean(kind):
+            self.typed = "boolean"
+            self.missing += values.null_count
+        elif types.is_date(kind) or types.is_timestamp(kind):
+            self.typed = "date"
+            self.missing += values.null_count
+        elif types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+            self.typed = "numeric"
+            numbers = pc.cast(values, pa.float64(), safe=False)
+            known = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+            self.missing += known.null_count
+            self._see_numbers(known, start)
+        else:
+            wanted = f"numbers, text, truth values or dates in column {shown(self.name)}"
+            refuse(self.path, wanted, str(kind)[:60])
+
+    def _see_text(self, values: Any, start: int) -> None:
+        pc = frames.compute()
+        self.missing += values.null_count
+        known = len(values) - values.null_count
+        if not known:
+            return
+        numbers = numbers_of(values)
+        if numbers.null_count == values.null_count:
+            self._count(NUMBER, known)
+            self._remember(DATE, pc.is_valid(values), values, start)
+        else:
+            for pattern in (NUMBER, DATE):
+                has = pc.match_substring_regex(values, pattern)
+                self._count(pattern, pc.sum(has).as_py() or 0)
+                self._remember(pattern, pc.invert(has), values, start)
+        self._see_numbers(numbers, start)
+        if NUMBER in self.others:
+            self._count(
+                _DECIMAL_COMMA,
+                pc.sum(pc.match_substring_regex(values, _DECIMAL_COMMA)).as_py() or 0,
+            )
+            self.words += pc.sum(pc.count_substring_regex(values, r"\S+")).as_py() or 0
+            if self.distinct is not None:
+                self.distinct.update(pc.unique(values.drop_null()).to_pylist())
+                if len(self.distinct) > 20 * _CATEGORIES:
+                    self.distinct = None
+
+    def _count(self, pattern: str, number: int) -> None:
+        self.matches[pattern] = self.matches.get(pattern, 0) + number
+
+    def _remember(self, pattern: str, mask: Any, values: Any, start: int) -> None:
+        """Keep the first value that is not of a pattern."""
+        if pattern not in self.others and (place := first(mask)) is not None:
+            self.others[pattern] = (start + place, values[place].as_py())
+
+    def _see_numbers(self, numbers: Any, start: int) -> None:
+        pc = frames.compute()
+        place = first(pc.is_inf(numbers))
+        if place is not None:
+            wanted = f"a finite number in column {shown(self.name)}"
+            refuse(self.path, wanted, str(numbers[place].as_py()), start + place)
+        ends = pc.min_max(numbers).as_py()
+        if ends["min"] is not None:
+            self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
+
+    def summary(self) -> Summary:
+        """What it is, now that all rows are known."""
+        known = self.rows - self.missing
+        found = Summary(self.name, "ignored", self.rows, self.missing)
+        if not known:
+            found.why = "no value"
+            return found
+        found.kind, found.why = (self.typed, "") if self.typed else self._kind_of_text(known)
+        if found.kind == "numeric":
+            found.low, found.high = self.low, self.high
+        elif not self.typed and self.distinct is not None and NUMBER in self.others:
+            found.distinct = len(self.distinct)
+        return found
+
+    def _kind_of_text(self, known: int) -> tuple[Kind, str]:
+        wanted: tuple[tuple[str, Kind, str], ...] = (
+            (NUMBER, "numeric", "a number"),
+            (DATE, "date", "a date such as 2026-01-31"),
+        )
+        for pattern, kind, what in wanted:
+            matching = self.matches.get(pattern, 0)
+            if matching == known:
+                return kind, ""
+            if matching >= _MOSTLY * known:
+                row, value = self.others[pattern]
+                most = f"as {matching:,} of {known:,} values are"
+                refuse(self.path, f"{what} in column {shown(self.name)}, {most}", shown(value), row)
+        if self.matches.get(_DECIMAL_COMMA, 0) >= _MOSTLY * known:
+            row, value = self.others[NUMBER]
+            most = f"numbers with a decimal point in column {shown(self.name)}"
+            refuse(self.path, most, shown(value), row)
+        if self.distinct is not None and {v.casefold() for v in self.distinct} <= {*TRUE, *FALSE}:
+            return "boolean", ""
+        if self.words / known >= _WORDS:
+            return "text", ""
+        if self.distinct is None or len(self.distinct) == known > 1:
+            return "ignored", "tells apart (nearly) every row"
+        if len(self.distinct) > min(_CATEGORIES, max(2, known // 2)):
+            return "ignored", f"{len(self.distinct):,} different values"
+        return "categorical", ""

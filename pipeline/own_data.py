@@ -1,0 +1,328 @@
+"""`rarenode init`: looks at one's own tables, says what it understood, and writes params.yaml.
+
+Nothing is guessed twice: what is written there is what every later run keeps to.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import progress
+from pipeline.artifacts import files, paths
+from pipeline.config import Config, edit
+from pipeline.config.tables import Tables
+from pipeline.datasets import registry
+from pipeline.datasets.tables import frames, hierarchies, kinds, labels
+from pipeline.datasets.tables.files import several, shown
+from pipeline.datasets.tables.kinds import Kind, Summary
+from pipeline.datasets.tables.source import OwnTables
+from pipeline.datasets.verified import sha256_of
+from pipeline.errors import ConfigError, DatasetError
+
+if TYPE_CHECKING:
+    from pipeline.datasets.source import RawDataset
+
+_IDS = ("id", "ids", "example", "example_id", "key", "uid", "identifier")
+_NAMED = ("categorical", "boolean", "date", "text", "ignored")  # lists of `tables.features`
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user says of the files; what is None or empty is found out.
+
+    Attributes:
+        features, labels: the tables; may be the same.
+        hierarchy: None where labels are paths and make it.
+        name: of the data set; None takes that of the features.
+        kinds: column -> what it is.
+        relations: of an ontology that are edges.
+    """
+
+    features: Path
+    labels: Path
+    hierarchy: Path | None = None
+    name: str | None = None
+    id: str | None = None
+    group: str | None = None
+    split: str | None = None
+    label_id: str | None = None
+    label_column: str | None = None
+    delimiter: str | None = None
+    separator: str | None = None
+    child: str | None = None
+    parent: str | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    relations: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What was found.
+
+    Attributes:
+        name: of the data set.
+        tables: as params.yaml will have them.
+        columns: of the features.
+        raw: what was read with these.
+    """
+
+    name: str
+    tables: Tables
+    columns: list[Summary]
+    raw: "RawDataset"
+
+
+def init(request: Request) -> int:
+    """Look at the files, write params.yaml and the data card, print both; return 0.
+
+    Raises:
+        DatasetError, HierarchyError: a file is malformed, or does not tell what it is.
+        ConfigError: what was said of the files does not fit them.
+        WorkspaceError: params.yaml or the card cannot be written.
+    """
+    found = understand(request)
+    lines = [*_described(found)]
+    changes = [("dataset", found.name), ("tables", _written(found.tables))]
+    edited = edit.plan(changes)
+    card = paths.CARDS / f"{found.name}.md"
+    with files.whole_file(card) as temporary:
+        temporary.write_text(_card(found, lines), encoding="utf-8")
+    edited.write()
+    print("\n".join(lines))
+    print()
+    print("\n".join(edited.diff()))
+    print(f"\nThe data card is {card}: say there where the data comes from and who may use it.")
+    print("Next: rarenode run")
+    return 0
+
+
+def understand(request: Request) -> Understood:
+    """Find out what the files hold, and read them accordingly.
+
+    Raises:
+        DatasetError, HierarchyError, ConfigError: see `init`.
+    """
+    with progress.bar("looking at the files", total=3, unit="file") as bar:
+        columns = kinds.understand(request.features)
+        features = _features(request, columns)
+        bar.advance()
+        graph, hierarchy = None, None
+        if request.hierarchy is not None:
+            hierarchy = _hierarchy(request, request.hierarchy)
+            options = Tables.model_validate(
+                {"features": features, "labels": _ANY_LABELS, "hierarchy": hierarchy}
+            ).hierarchy
+            assert options is not None
+            graph = hierarchies.read(request.hierarchy, options)
+        bar.advance()
+        values: dict[str, Any] = {"features": features, "labels": _ANY_LABELS}
+        first = OwnTables("", Tables.model_validate(values))
+        ids = None
+        if features["id"] is not None:
+            ids = first.ids(request.features, columns[0].rows)
+        found = labels.detect(
+            request.labels,
+            ids,
+            None if graph is None else graph.nodes,
+            id_column=request.label_id,
+            node_column=request.label_column,
+            delimiter=request.delimiter,
+            features_id=features["id"],
+        )
+        values["labels"] = _file(request.labels) | found
+        if hierarchy is not None:
+            values["hierarchy"] = hierarchy
+        if request.separator is not None:
+            values["separator"] = request.separator
+        if _same(request.labels, request.features):
+            _keep_labels_out(values, columns)
+        tables = Tables.model_validate(values)
+        name = _name(request)
+        raw = OwnTables(name, tables).read_from(
+            {"features": request.features, "labels": request.labels}
+            | ({"hierarchy": request.hierarchy} if request.hierarchy is not None else {})
+        )
+        bar.advance()
+    return Understood(name, tables, columns, raw)
+
+
+def changed(config: Config) -> list[tuple[str, Any]]:
+    """The sha256 of files of one's own that have changed, as changes of params.yaml."""
+    if config.tables is None or config.dataset in registry.names():
+        return []
+    roles = {"features": config.tables.features, "labels": config.tables.labels}
+    if config.tables.hierarchy is not None:
+        roles["hierarchy"] = config.tables.hierarchy  # pyright: ignore[reportArgumentType]
+    found: list[tuple[str, Any]] = []
+    for role, file in roles.items():
+        # Who has only the copies in data/raw, from a DVC remote, runs with these.
+        if Path(file.path).is_file() and (sha256 := sha256_of(Path(file.path))) != file.sha256:
+            found.append((f"tables.{role}.sha256", sha256))
+    return found
+
+
+def _file(path: Path) -> dict[str, Any]:
+    """Path and sha256, relative to the workspace if it lies in there."""
+    absolute, workspace = path.absolute(), Path.cwd()
+    inside = absolute.is_relative_to(workspace)
+    kept = absolute.relative_to(workspace) if inside else absolute
+    return {"path": kept.as_posix(), "sha256": sha256_of(frames.regular(path))}
+
+
+_ANY_LABELS = {"path": "-", "sha256": "0" * 64, "layout": "delimited", "node": "-"}
+
+
+def _features(request: Request, columns: list[Summary]) -> dict[str, Any]:
+    """The values of `tables.features`."""
+    there = {column.name: column for column in columns}
+    said = {"--id": request.id, "--group": request.group, "--split": request.split}
+    said |= {f"--{kind} {name}": name for name, kind in request.kinds.items()}
+    for option, name in said.items():
+        if name is not None and name not in there:
+            raise DatasetError(
+                f"{request.features}: expected the column {shown(name)} ({option.split()[0]}), "
+                f"found {several(list(there))}"
+            )
+    id_column = request.id or _id_column(columns, request)
+    special = {id_column, request.group, request.split}
+    lists: dict[str, list[str]] = {kind: [] for kind in _NAMED}
+    for column in columns:
+        kind = request.kinds.get(column.name, column.kind)
+        if column.name in request.kinds:
+            column.kind, column.why = kind, "as you say"
+        if column.name not in special and kind in lists:
+            lists[kind].append(column.name)
+    found = _file(request.features) | {
+        "id": id_column,
+        "group": request.group,
+        "split": request.split,
+    }
+    return found | {kind: names for kind, names in lists.items() if names}
+
+
+def _id_column(columns: list[Summary], request: Request) -> str | None:
+    """A column that is called so, or the first one of text that tells all rows apart."""
+    free = [c for c in columns if c.name not in {*request.kinds, request.group, request.split}]
+    called = [c.name for c in free if c.name.strip().casefold() in _IDS and not c.missing]
+    apart = [c.name for c in free if c.distinct == c.rows and not c.missing]
+    return next(iter([*called, *apart]), None)
+
+
+def _hierarchy(request: Request, path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {"format": "edges", "child": request.child, "parent": request.parent}
+    if request.child is None or request.parent is None:
+        found = hierarchies.detect(path)
+    if request.separator is not None and found["format"] == "paths":
+        found["separator"] = request.separator
+    if request.relations:
+        if found["format"] != "obo":
+            raise ConfigError(
+                f"--relations: expected an ontology (.obo) as --hierarchy, found {path}"
+            )
+        found["relations"] = [*request.relations]
+    return _file(path) | found
+
+
+def _keep_labels_out(values: dict[str, Any], columns: list[Summary]) -> None:
+    """Columns of labels that stand among the features are none."""
+    given, features = values["labels"], values["features"]
+    special = {features["id"], features["group"], features["split"]}
+    if given["layout"] == "one_hot":
+        raise DatasetError(
+            f"{given['path']}: expected labels as zeros and ones in a table of their own, found "
+            "them among the features"
+        )
+    if given["layout"] == "long":
+        raise DatasetError(
+            f"{given['path']}: expected one row for each example of a table that holds features, "
+            "too, found several"
+        )
+    out = given["node"]
+    for kind in _NAMED:
+        features[kind] = [name for name in features.get(kind, []) if name != out]
+    if out not in special:
+        features["ignored"].append(out)
+    for column in columns:
+        if column.name == out:
+            column.kind, column.why = "ignored", "the labels"
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
+
+
+def _name(request: Request) -> str:
+    """The name that was said, or that of the table of features."""
+    name = request.name or re.sub(r"[^A-Za-z0-9_-]+", "_", request.features.stem).strip("_-")
+    if name in registry.names():
+        raise ConfigError(
+            f"--name: expected a name that no data set of ours has, found {name!r}. Say another one"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}", name):
+        raise ConfigError(
+            f"--name: expected letters, digits, - and _, at most 60, found {shown(name)}"
+        )
+    return name
+
+
+def _written(tables: Tables) -> dict[str, Any]:
+    """The section as params.yaml holds it: nothing that has its usual value."""
+    return tables.model_dump(exclude_defaults=True)
+
+
+def _described(found: Understood) -> Iterator[str]:
+    """What was understood, for people."""
+    raw, tables = found.raw, found.tables
+    yield f"Data set {found.name}"
+    groups = len(set(raw.groups))
+    own = f" in {groups:,} groups" if groups < len(raw.ids) else ""
+    named = (
+        f"named by column {shown(tables.features.id)}"
+        if tables.features.id is not None
+        else "numbered by their rows (--id names a column)"
+    )
+    yield f"  examples   {len(raw.ids):,}{own}, {named}"
+    if raw.splits is not None:
+        counts = Counter(raw.splits)
+        yield f"  splits     {', '.join(f'{count:,} {name}' for name, count in counts.items())}"
+    special = {tables.features.id, tables.features.group, tables.features.split}
+    for number, line in enumerate(kinds.described([c for c in found.columns if c.name not in special])):
+        yield f"  {'columns' if not number else '':10} {line}"
+    cells = sum(column.rows for column in found.columns)
+    missing = sum(column.missing for column in found.columns)
+    yield f"  missing    {missing:,} of {cells:,} values ({missing / cells:.1%})"
+    yield from _of_hierarchy(raw)
+    each = sorted(len(set(given)) for given in raw.labels)
+    yield (
+        f"  labels     {tables.labels.layout}, {each[0]} to {each[-1]} per example "
+        f"(median {each[len(each) // 2]}), {len({n for mine in raw.labels for n in mine}):,} nodes used"
+    )
+    for number, note in enumerate(raw.info["notes"]):
+        yield f"  {'notes' if not number else '':10} {note}"
+
+
+def _of_hierarchy(raw: "RawDataset") -> Iterator[str]:
+    from pipeline.hml import Hierarchy
+
+    hierarchy = Hierarchy.from_edges(raw.edges, nodes=raw.nodes)
+    children = {child for child, _ in raw.edges}
+    roots = [node for node in raw.nodes if node not in children]
+    kind = "forest" if len(raw.edges) == len(raw.nodes) - len(roots) else "DAG"
+    yield (
+        f"  hierarchy  {len(raw.nodes):,} nodes, {len(raw.edges):,} edges, a {kind} of depth "
+        f"{int(hierarchy.depth.max()) + 1} with {len(roots):,} roots: {several(roots)}"
+    )
+
+
+def _card(found: Understood, lines: list[str]) -> str:
+    text = "\n".join(lines)
+    return (
+        f"# {found.name}\n\n"
+        "Where the data comes from, who may use it and what for: say it here.\n\n"
+        "## What `rarenode init` understood\n\n"
+        f"```\n{text.replace('`', chr(39))}\n```\n"
+    )
+

@@ -1,0 +1,1 @@
+"""`rarenode predict`: from new rows of a table to named nodes."""

@@ -1,0 +1,97 @@
+"""A bundle with all that it takes to predict rows of a table."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.datasets.tables import columns
+from pipeline.datasets.tables.columns import Column, Plan
+from pipeline.datasets.tables.frames import Block
+from pipeline.errors import ArtifactError
+from pipeline.hml import Ensemble, load_bundle
+from pipeline.hml.bundle import read_extra
+
+if TYPE_CHECKING:
+    from pipeline.datasets.tables.encoder import Encoder
+
+_NODES, _COLUMNS = "nodes.json", "columns.json"  # as pipeline/stages/bundling.py writes them
+
+
+@dataclass(frozen=True)
+class Model:
+    """What `rarenode predict` needs of a bundle.
+
+    Attributes:
+        ensemble: the members and their cuts.
+        names: (node,) for people, in node order.
+        plan: the columns that a table must have.
+        features: the features' names.
+        low, high: (feature,) of the rows that were learnt from; NaN where all values were missing.
+        missing: (feature,) share of these rows without a value.
+    """
+
+    ensemble: Ensemble
+    names: tuple[str, ...]
+    plan: Plan
+    features: tuple[str, ...]
+    low: np.ndarray
+    high: np.ndarray
+    missing: np.ndarray
+    _encoder: "Encoder | None"
+
+    def rows(self, block: Block, path: Path) -> np.ndarray:
+        """(row, feature) float32 of a block of a table.
+
+        Raises:
+            DatasetError: a value is not of its column's kind.
+        """
+        frame = columns.frame(block, self.plan, path)
+        if self._encoder is None:
+            return np.ascontiguousarray(frame.to_numpy(np.float32))
+        return self._encoder.transform(frame)
+
+
+def load(folder: Path) -> Model:
+    """Read a bundle.
+
+    Raises:
+        ArtifactError: it is missing, damaged, of another schema, or holds an ensemble alone.
+    """
+    ensemble, files = load_bundle(folder), read_extra(folder)
+    if absent := [name for name in (_NODES, _COLUMNS) if name not in files]:
+        raise ArtifactError(
+            f"expected the names of columns and nodes in the bundle {folder}, found no "
+            f"{' and no '.join(absent)}: it was saved from Python. Its ensemble predicts arrays "
+            "of features (`load_bundle`)"
+        )
+    try:
+        names, made = json.loads(files[_NODES]), json.loads(files[_COLUMNS])
+        features = tuple(made["names"])
+        ranges = [np.array(made[key], np.float64) for key in ("low", "high", "missing")]
+        if any(values.shape != (len(features),) for values in ranges):
+            raise ValueError("ranges are not those of the features")
+        named = tuple(str(names[node]) for node in ensemble.hierarchy.nodes)
+        encoder = _load_encoder(files)
+        plan = encoder.plan if encoder is not None else _numbers(features)
+        if encoder is not None and encoder.names != features:
+            raise ValueError("the encoder makes other features")
+        if len(features) != len(ensemble.preprocessing.mean):
+            raise ValueError(f"members take {len(ensemble.preprocessing.mean)} features")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
+    low, high, missing = ranges
+    return Model(ensemble, named, plan, features, low, high, missing, encoder)
+
+
+def _load_encoder(files: dict[str, bytes]) -> "Encoder | None":
+    from pipeline.datasets.tables.encoder import FILES, Encoder
+
+    return Encoder.load(files) if FILES[0] in files else None
+
+
+def _numbers(features: tuple[str, ...]) -> Plan:
+    """Of a data set of ours: the features themselves, and a column of ids if there is one."""
+    return Plan(tuple(Column(name, "numeric") for name in features), ("id",), None)

@@ -1,0 +1,208 @@
+"""Rows of a table, a batch at a time, through a bundle's ensemble into long form."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pipeline import progress
+from pipeline.datasets.tables import frames
+from pipeline.datasets.tables.files import several, shown
+from pipeline.datasets.tables.frames import refuse
+from pipeline.errors import DatasetError
+from pipeline.prediction import model as models
+from pipeline.prediction import outputs
+from pipeline.prediction.drift import Drift
+from pipeline.prediction.model import Model
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Rows that are predicted together. Always as many, the last ones filled up: how a matrix product
+# rounds depends on its shape, and an example's prediction must not depend on who is beside it.
+BATCH = 1024
+_ENTRIES = 64_000_000  # of the largest array on the way: fewer rows where nodes are many
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        rule: that decides; None takes `tuned` where the bundle has it, else `half`.
+        top: nodes of each example that are shown whatever is decided, the most probable ones.
+        least: nodes that are at least so probable are shown, too.
+        per_example: decides for at most so many nodes of an example.
+        id: the column of the examples' ids, instead of the one that the model was trained with.
+    """
+
+    rule: str | None = None
+    top: int = 0
+    least: float | None = None
+    per_example: int | None = None
+    id: str | None = None
+
+
+class Summary(NamedTuple):
+    """What was predicted.
+
+    Attributes:
+        rows: how many.
+        decided: nodes that were decided for, ancestors included.
+        without: rows without any.
+        rule: that decided.
+        notes: on what differs from the data that was learnt from.
+    """
+
+    rows: int
+    decided: int
+    without: int
+    rule: str
+    notes: tuple[str, ...]
+
+
+class _Batch(NamedTuple):
+    ids: list[str]
+    features: np.ndarray
+
+
+def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summary:
+    """Predict every row of a table into a file, which is there only if all goes well.
+
+    Raises:
+        ArtifactError: the bundle is missing or damaged.
+        DatasetError: the table cannot be read, lacks a column or has one that the model does not
+            know, or a value is not of its column's kind.
+    """
+    outputs.check(output)
+    found = models.load(bundle)
+    rule = _rule(found, request.rule)
+    names = frames.names(table)
+    id_column = request.id or (found.plan.id if found.plan.id in names else None)
+    if request.id is not None and request.id not in names:
+        refuse(table, f"the column {shown(request.id)} (--id)", several(list(names)))
+    found.plan.check([name for name in names if name != id_column], table)
+    batches = _batches(found, table, id_column)
+    drift = Drift(found)
+    rows = decided = without = 0
+    with (
+        outputs.writer(output) as write,
+        progress.bar("predicting", total=_rows_about(table), unit="row") as bar,
+    ):
+        for batch in batches:
+            drift.see(batch.features)
+            explained = found.ensemble.explain(_filled_up(batch.features, _size(found)))
+            mean, uncertain, lifted = (part[: len(batch.ids)] for part in explained)
+            decision = found.ensemble.decide(mean, rule, per_example=request.per_example)
+            shows = _shown(mean, decision, request)
+            write(_long(found, batch.ids, mean, decision, uncertain, lifted, shows))
+            rows += len(batch.ids)
+            decided += int(decision.sum())
+            without += int((~decision.any(1)).sum())
+            bar.advance(len(batch.ids))
+    numbered = () if id_column else ("Examples are numbered by their rows: there is no id.",)
+    return Summary(rows, decided, without, rule, (*numbered, *drift.notes()))
+
+
+def _rule(found: Model, asked: str | None) -> str:
+    rules = found.ensemble.cuts
+    if asked is None:
+        return "tuned" if "tuned" in rules else "half"
+    if asked not in rules:
+        raise DatasetError(f"expected a --rule out of {', '.join(sorted(rules))}, found {asked!r}")
+    return asked
+
+
+def _size(found: Model) -> int:
+    widest = max(members.width for members in found.ensemble.members.values())
+    return max(1, min(BATCH, _ENTRIES // max(widest, len(found.features))))
+
+
+def _batches(found: Model, table: Path, id_column: str | None) -> Iterator[_Batch]:
+    """Batches of one size but for the last."""
+    import pyarrow as pa
+
+    wanted = [*found.plan.names, *([id_column] if id_column is not None else [])]
+    size = _size(found)
+    ids: list[str] = []
+    kept: list[np.ndarray] = []
+    for block in frames.blocks(table, wanted):
+        rows = range(block.first, block.first + block.table.num_rows)
+        if id_column is None:
+            ids += map(str, rows)
+        else:
+            given = block.table.column(id_column).cast(pa.string()).to_pylist()
+            for row, one in zip(rows, given, strict=True):
+                if one is None or not one.strip():
+                    refuse(table, f"an id in column {shown(id_column)}", "an empty cell", row)
+                ids.append(one.strip())
+        kept.append(found.rows(block, table))
+        features = np.concatenate(kept) if len(kept) > 1 else kept[0]
+        done = len(features) // size * size
+        for start in range(0, done, size):
+            yield _Batch(ids[start : start + size], features[start : start + size])
+        ids, kept = ids[done:], [features[done:]]
+    if ids:
+        yield _Batch(ids, kept[0])
+
+
+def _filled_up(features: np.ndarray, size: int) -> np.ndarray:
+    missing = size - len(features)
+    return np.pad(features, ((0, missing), (0, 0))) if missing else features
+
+
+def _shown(mean: np.ndarray, decision: np.ndarray, request: Request) -> np.ndarray:
+    """Which entries the output has."""
+    shows = decision.copy()
+    if request.least is not None:
+        shows |= mean >= request.least
+    if request.top:
+        most = min(request.top, mean.shape[1])
+        # Ties by node order, whatever the partition does with them.
+        order = np.argsort(-mean, axis=1, kind="stable")[:, :most]
+        np.put_along_axis(shows, order, True, axis=1)
+    return shows
+
+
+def _long(
+    found: Model,
+    ids: list[str],
+    mean: np.ndarray,
+    decision: np.ndarray,
+    uncertain: np.ndarray,
+    lifted: np.ndarray,
+    shows: np.ndarray,
+) -> "pa.Table":
+    """A row for each entry that is shown, by example, within it by node order."""
+    import pyarrow as pa
+
+    example, node = np.nonzero(shows)
+    nodes: Any = pa.array(found.ensemble.hierarchy.nodes, pa.string())
+    by = lifted[example, node]
+    lifter = nodes.take(pa.array(np.where(by == node, 0, by), mask=by == node))
+    columns: list[Any] = [
+        pa.array(ids, pa.string()).take(pa.array(example)),
+        nodes.take(pa.array(node)),
+        pa.array(found.names, pa.string()).take(pa.array(node)),
+        pa.array(found.ensemble.hierarchy.depth[node].astype(np.int32)),
+        pa.array(mean[example, node].astype(np.float32)),
+        pa.array(decision[example, node]),
+        pa.array(uncertain[example, node].astype(np.float32)),
+        lifter,
+    ]
+    return pa.table(columns, schema=outputs.schema())
+
+
+def _rows_about(table: Path) -> int:
+    """How many rows there are, of text at most: an estimate for the progress bar."""
+    if table.suffix.lower() in frames.PARQUET:
+        from pyarrow import parquet
+
+        return parquet.ParquetFile(table).metadata.num_rows
+    if table.suffix.lower() not in frames.TEXT:
+        return sum(block.table.num_rows for block in frames.blocks(table, []))
+    with table.open("rb") as stream:
+        pieces = iter(lambda: stream.read(1 << 22), b"")
+        return max(1, sum(piece.count(b"\n") for piece in pieces) - 1)
