@@ -15,7 +15,7 @@ from pipeline.artifacts import files, paths
 from pipeline.config import Config, edit
 from pipeline.config.tables import Tables
 from pipeline.datasets import registry
-from pipeline.datasets.tables import frames, hierarchies, kinds, labels
+from pipeline.datasets.tables import frames, hierarchies, kinds, layouts
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.kinds import Kind, Summary
 from pipeline.datasets.tables.source import OwnTables
@@ -123,7 +123,7 @@ def understand(request: Request) -> Understood:
         ids = None
         if features["id"] is not None:
             ids = first.ids(request.features, columns[0].rows)
-        found = labels.detect(
+        found = layouts.detect(
             request.labels,
             ids,
             None if graph is None else graph.nodes,
@@ -289,7 +289,9 @@ def _described(found: Understood) -> Iterator[str]:
         counts = Counter(raw.splits)
         yield f"  splits     {', '.join(f'{count:,} {name}' for name, count in counts.items())}"
     special = {tables.features.id, tables.features.group, tables.features.split}
-    for number, line in enumerate(kinds.described([c for c in found.columns if c.name not in special])):
+    for number, line in enumerate(
+        kinds.described([c for c in found.columns if c.name not in special])
+    ):
         yield f"  {'columns' if not number else '':10} {line}"
     cells = sum(column.rows for column in found.columns)
     missing = sum(column.missing for column in found.columns)
@@ -325,4 +327,3 @@ def _card(found: Understood, lines: list[str]) -> str:
         "## What `rarenode init` understood\n\n"
         f"```\n{text.replace('`', chr(39))}\n```\n"
     )
-

@@ -20,6 +20,15 @@ def names(path: Path) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in _header(path)[1])
 
 
+def delimiter(path: Path) -> str:
+    """What stands between cells.
+
+    Raises:
+        DatasetError: see `names`.
+    """
+    return _header(path)[0]
+
+
 def read(path: Path, positions: Sequence[int]) -> tuple[list[list[str]], list[tuple[int, int]]]:
     """The columns at some positions, surrounding whitespace stripped; blank lines do not count.
 

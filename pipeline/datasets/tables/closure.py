@@ -1,0 +1,91 @@
+"""Whether labels hold what lies above them, and which nodes every example has."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pipeline.datasets.tables.files import shown
+from pipeline.errors import DatasetError
+
+
+class Closure:
+    """Ancestors in a hierarchy without cycles.
+
+    Args:
+        edges: (child, parent).
+    """
+
+    def __init__(self, edges: Iterable[tuple[str, str]]) -> None:
+        self._parents: dict[str, list[str]] = defaultdict(list)
+        for child, parent in edges:
+            self._parents[child].append(parent)
+        self._known: dict[str, frozenset[str]] = {}
+
+    def above(self, node: str) -> frozenset[str]:
+        """A node's ancestors, itself left out."""
+        if node not in self._known:
+            found: set[str] = set()
+            left = [*self._parents.get(node, ())]
+            while left:  # a chain of any length
+                parent = left.pop()
+                if parent not in found:
+                    found.add(parent)
+                    left += self._parents.get(parent, ())
+            self._known[node] = frozenset(found)
+        return self._known[node]
+
+    def missing(
+        self,
+        labels: Sequence[Sequence[str]],
+        ids: Sequence[str],
+        path: Path,
+        *,
+        refuse: bool,
+    ) -> list[str]:
+        """How many examples lack an ancestor of a label, as a note.
+
+        Args:
+            labels: of each example.
+            ids: of the examples.
+            path: where the labels stand.
+            refuse: whether there may be none.
+
+        Raises:
+            DatasetError: there is one and there may be none; the example and the nodes are named.
+        """
+        lacking = 0
+        for example, given in zip(ids, labels, strict=True):
+            mine = set(given)
+            for node in given:
+                if absent := self.above(node) - mine:
+                    if refuse:
+                        raise DatasetError(
+                            f"{path}: expected labels with everything above them, as "
+                            f"tables.labels.closure is 'refuse', found {shown(node)} without "
+                            f"{shown(min(absent))} in example {shown(example)}"
+                        )
+                    lacking += 1
+                    break
+        if not lacking:
+            return []
+        return [
+            f"{lacking:,} of {len(labels):,} examples lack a node above one of their labels: "
+            "labels are closed upward."
+        ]
+
+    def everywhere(self, labels: Iterable[Sequence[str]]) -> set[str]:
+        """Nodes that every example with a label has, once labels are closed upward."""
+        found: set[str] | None = None
+        for given in filter(None, labels):
+            if found is None:
+                found = {*given, *(above for node in given for above in self.above(node))}
+            else:
+                mine = set(given)
+                found = {
+                    node
+                    for node in found
+                    if node in mine or any(node in self.above(one) for one in mine)
+                }
+            if not found:
+                return set()
+        return found or set()
