@@ -58,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         help="a parameter; may be given several times",
     )
     run.set_defaults(command=_run)
+    _add_init(commands)
+    _add_predict(commands)
     _add_benchmark(commands)
     _add_data(commands.add_parser("data", help="list, fetch and verify the raw files of data sets"))
     return parser
@@ -108,10 +110,149 @@ def _add_benchmark(commands: Any) -> None:
     benchmark.set_defaults(command=_benchmark)
 
 
+def _add_init(commands: Any) -> None:
+    init = commands.add_parser(
+        "init",
+        help="describe your own tables in params.yaml",
+        description="Look at your tables, say what they hold, and write it into params.yaml and a "
+        "data card. What is not said is found out; nothing is written if a file has a problem.",
+    )
+    init.add_argument(
+        "--features", required=True, metavar="FILE", help=f"one row per example: {_F}"
+    )
+    init.add_argument(
+        "--labels", required=True, metavar="FILE", help="nodes of the examples: CSV, TSV or Parquet"
+    )
+    init.add_argument(
+        "--hierarchy",
+        metavar="FILE",
+        help="edges (CSV, TSV, Parquet), paths, JSON, YAML or OBO; without, labels are paths: a/b/c",
+    )
+    for name, does in (
+        ("name", "of the data set; default: that of the features' file"),
+        ("id", "column of the examples' ids"),
+        ("groups", "column of what must not be torn apart by splits, such as patients"),
+        ("split", "column with train, valid or test; default: by a hash of the group"),
+        ("label-id", "column of the examples' ids among the labels"),
+        ("label-column", "column of the nodes among the labels"),
+        ("child", "column of the children in a table of edges"),
+        ("parent", "column of their parents"),
+        ("delimiter", "what is between the nodes of a cell"),
+        ("separator", "what is between the parts of a path; default: /"),
+    ):
+        init.add_argument(f"--{name}", metavar=name.split("-")[-1].upper(), help=does)
+    for kind in ("numeric", "categorical", "boolean", "date", "text", "ignored"):
+        init.add_argument(
+            f"--{kind}", nargs="+", default=[], metavar="COLUMN", help=f"columns that are {kind}"
+        )
+    init.add_argument(
+        "--relations", nargs="+", default=[], metavar="NAME", help="of an ontology; default: is_a"
+    )
+    init.set_defaults(command=_init)
+
+
+_F = "CSV, TSV, Parquet, NPZ or ARFF"
+
+
+def _add_predict(commands: Any) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="find the nodes of new examples",
+        description="Predict each row of a table with a trained bundle, in long form: a row for "
+        "each example and node that is decided for, or asked for with --top or --min-probability.",
+    )
+    predict.add_argument("--input", required=True, metavar="FILE", help=f"the examples: {_F}")
+    predict.add_argument(
+        "--output", required=True, metavar="FILE", help="ends in .parquet, .csv or .jsonl"
+    )
+    predict.add_argument(
+        "--model", default="models/bundle", metavar="FOLDER", help="default: %(default)s"
+    )
+    predict.add_argument("--rule", help="that decides: tuned, prior_matched, half, budget")
+    predict.add_argument(
+        "--top", type=_count, default=0, metavar="K", help="also the K most probable nodes of each"
+    )
+    predict.add_argument(
+        "--min-probability",
+        type=_share,
+        metavar="P",
+        help="also nodes of at least this probability",
+    )
+    predict.add_argument(
+        "--per-example", type=_count, metavar="K", help="decide for at most K nodes of an example"
+    )
+    predict.add_argument("--id", metavar="COLUMN", help="the examples' ids")
+    predict.set_defaults(command=_predict)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
+    return value
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 1, found {text!r}")
     return int(text)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from flows import workspace
+    from pipeline import own_data
+    from pipeline.errors import ConfigError
+
+    workspace.check()
+    kinds: dict[str, Any] = {}
+    for kind in ("numeric", "categorical", "boolean", "date", "text", "ignored"):
+        for column in getattr(options, kind):
+            if kinds.setdefault(column, kind) != kind:
+                raise ConfigError(
+                    f"--{kind}: expected a kind for each column, found {column!r} again"
+                )
+    with workspace.exclusive():
+        return own_data.init(
+            own_data.Request(
+                features=Path(options.features),
+                labels=Path(options.labels),
+                hierarchy=None if options.hierarchy is None else Path(options.hierarchy),
+                name=options.name,
+                id=options.id,
+                group=options.groups,
+                split=options.split,
+                label_id=options.label_id,
+                label_column=options.label_column,
+                delimiter=options.delimiter,
+                separator=options.separator,
+                child=options.child,
+                parent=options.parent,
+                kinds=kinds,
+                relations=options.relations,
+            )
+        )
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from pipeline import predict_command
+
+    return predict_command.run(
+        Path(options.model),
+        Path(options.input),
+        Path(options.output),
+        rule=options.rule,
+        top=options.top,
+        least=options.min_probability,
+        per_example=options.per_example,
+        id_column=options.id,
+    )
 
 
 def _benchmark(options: argparse.Namespace) -> int:
@@ -132,12 +273,13 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from flows import workspace
+    from pipeline import own_data
     from pipeline.artifacts import paths
     from pipeline.config import edit
     from pipeline.datasets import registry
 
     workspace.check()
-    changes = []
+    changes: list[tuple[str, Any]] = []
     if options.dataset is not None:
         changes.append(("dataset", options.dataset))
     if options.profile is not None:
@@ -145,7 +287,9 @@ def _run(options: argparse.Namespace) -> int:
     changes += [edit.assignment(text) for text in options.set]
     with workspace.exclusive():
         edited = edit.plan(changes)
-        source = registry.get(edited.config.dataset)
+        if renewed := own_data.changed(edited.config):
+            edited = edit.plan([*changes, *renewed])
+        source = registry.of(edited.config)
         if (reason := source.unavailable()) is not None:
             raise DatasetError(reason)
         workspace.check_sections(edited.sections)

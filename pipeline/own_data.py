@@ -297,10 +297,11 @@ def _described(found: Understood) -> Iterator[str]:
     missing = sum(column.missing for column in found.columns)
     yield f"  missing    {missing:,} of {cells:,} values ({missing / cells:.1%})"
     yield from _of_hierarchy(raw)
-    each = sorted(len(set(given)) for given in raw.labels)
+    each = sorted(map(len, raw.labels))
+    used = len({node for given in raw.labels for node in given})
     yield (
-        f"  labels     {tables.labels.layout}, {each[0]} to {each[-1]} per example "
-        f"(median {each[len(each) // 2]}), {len({n for mine in raw.labels for n in mine}):,} nodes used"
+        f"  labels     {tables.labels.layout}, {each[0]} to {each[-1]} per example (median "
+        f"{each[len(each) // 2]}), {used:,} nodes used"
     )
     for number, note in enumerate(raw.info["notes"]):
         yield f"  {'notes' if not number else '':10} {note}"

@@ -70,9 +70,9 @@ def _id_column(
     known = set(ids)
     there = [name for name in table.columns if name != node_column]
     # The likely ones first: numbers can be ids by chance.
-    likely = [name for name in (features_id, *_IDS) if name in there]
+    likely = [name for name in (*([features_id] if features_id else []), *_IDS) if name in there]
     for name in dict.fromkeys([*likely, *there]):
-        if name is not None and known.issuperset(table.columns[name]):
+        if known.issuperset(table.columns[name]):
             return name
     if likely:  # where it is wrong is said as soon as it is read
         return likely[0]

@@ -1,0 +1,41 @@
+"""`rarenode predict`, as far as the terminal sees it."""
+
+import sys
+from pathlib import Path
+
+from pipeline.errors import ArtifactError
+
+
+def run(
+    bundle: Path,
+    table: Path,
+    output: Path,
+    *,
+    rule: str | None,
+    top: int,
+    least: float | None,
+    per_example: int | None,
+    id_column: str | None,
+) -> int:
+    """Predict, print what was found, and on stderr what to be careful with; return 0.
+
+    Raises:
+        ArtifactError, DatasetError: see `prediction.predict`.
+    """
+    if not bundle.is_dir():
+        raise ArtifactError(
+            f"expected a bundle in the folder {bundle} (--model), found none. `rarenode run` trains "
+            "one"
+        )
+    from pipeline.prediction.predict import Request, predict  # torch takes seconds to import
+
+    asked = Request(rule=rule, top=top, least=least, per_example=per_example, id=id_column)
+    found = predict(bundle, table, output, asked)
+    share = found.decided / found.rows
+    print(
+        f"{found.rows:,} examples, {share:.1f} nodes each by the rule {found.rule}; "
+        f"{found.without:,} without any. Written to {output}"
+    )
+    for note in found.notes:
+        print(f"Note: {note}", file=sys.stderr)
+    return 0
