@@ -126,7 +126,7 @@ def _add_init(commands: Any) -> None:
     init.add_argument(
         "--hierarchy",
         metavar="FILE",
-        help="edges (CSV, TSV, Parquet), paths, JSON, YAML or OBO; without, labels are paths: a/b/c",
+        help="edges (CSV, TSV, Parquet), paths, JSON, YAML or OBO; without, labels are paths a/b/c",
     )
     for name, does in (
         ("name", "of the data set; default: that of the features' file"),

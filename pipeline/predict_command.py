@@ -24,8 +24,8 @@ def run(
     """
     if not bundle.is_dir():
         raise ArtifactError(
-            f"expected a bundle in the folder {bundle} (--model), found none. `rarenode run` trains "
-            "one"
+            f"expected a bundle in the folder {bundle} (--model), found none. `rarenode run` "
+            "trains one"
         )
     from pipeline.prediction.predict import Request, predict  # torch takes seconds to import
 

@@ -14,6 +14,7 @@ from pipeline.datasets.tables.files import shown
 from pipeline.errors import DatasetError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 TEXT = {".csv", ".tsv", ".tab", ".txt"}
@@ -177,42 +178,66 @@ class _Parquet:
 
 
 class _Npz:
-    """Arrays of numpy: one (example, feature), and perhaps its columns' names and the rows' ids."""
+    """Arrays of numpy: one (example, feature), perhaps the features' `names`, and further columns.
 
-    IDS, NAMES = "ids", "names"
+    What has one value for each example, such as ids or splits, is a column by its name.
+    """
+
+    NAMES = "names"
 
     @staticmethod
     def names(path: Path) -> tuple[str, ...]:
-        arrays, main = _Npz._arrays(path)
-        width = arrays[main].shape[1]
-        given = arrays.get(_Npz.NAMES)
-        found = [str(name) for name in given.ravel()] if given is not None else []
-        if given is not None and (given.ndim != 1 or len(found) != width):
-            refuse(path, f"one name for each of {width} columns in {_Npz.NAMES!r}", f"{len(found)}")
-        found = found or [f"{main}:{column}" for column in range(width)]
-        return (_Npz.IDS, *found) if _Npz.IDS in arrays else tuple(found)
+        return tuple(_Npz._columns(path))
 
     @staticmethod
     def tables(path: Path, columns: Sequence[str]) -> Iterator["pa.Table"]:
         import pyarrow as pa
 
-        arrays, main = _Npz._arrays(path)
-        place = {name: number for number, name in enumerate(_Npz.names(path))}
-        shift = _Npz.IDS in arrays
-        for start in range(0, len(arrays[main]), _ROWS):
-            rows = slice(start, start + _ROWS)
+        found = _Npz._columns(path)
+        rows = len(next(iter(found.values()), ()))
+        for start in range(0, rows, _ROWS):
+            block = {name: found[name][start : start + _ROWS] for name in columns}
             yield pa.table(
                 {
-                    name: [str(one) for one in arrays[_Npz.IDS][rows].tolist()]
-                    if shift and name == _Npz.IDS
-                    else arrays[main][rows, place[name] - shift]
-                    for name in columns
+                    # Arrow does not know numpy's text.
+                    name: pa.array(values.tolist(), pa.string())
+                    if values.dtype.kind == "U"
+                    else pa.array(values)
+                    for name, values in block.items()
                 }
             )
 
     @staticmethod
-    def _arrays(path: Path) -> tuple[dict[str, Any], str]:
-        """All arrays, and the name of the one with the features."""
+    def _columns(path: Path) -> "dict[str, np.ndarray]":
+        """All columns; features are views into their array."""
+        arrays = _Npz._arrays(path)
+        tables = [name for name, array in arrays.items() if array.ndim == 2]
+        if len(tables) != 1 or not arrays[tables[0]].shape[1]:
+            found = ", ".join(f"{shown(name)} {one.shape}" for name, one in arrays.items())
+            refuse(path, "one array (example, feature)", found[:200] or "none")
+        main = arrays.pop(tables[0])
+        if main.dtype.kind not in "biuf":
+            refuse(path, f"numbers in {shown(tables[0])}", str(main.dtype))
+        rows, width = main.shape
+        given = arrays.pop(_Npz.NAMES, None)
+        if given is not None and (given.shape != (width,) or given.dtype.kind != "U"):
+            found = f"{given.dtype} of shape {given.shape}"
+            refuse(path, f"one name for each of {width} columns in {shown(_Npz.NAMES)}", found)
+        columns: dict[str, Any] = {}
+        for name, array in arrays.items():
+            if array.shape != (rows,) or array.dtype.kind not in "Ubiuf":
+                found = f"{array.dtype} of shape {array.shape}"
+                refuse(path, f"one value for each of {rows} rows in {shown(name)}", found)
+            columns[name] = array
+        for place in range(width):
+            name = f"{tables[0]}:{place}" if given is None else str(given[place])
+            if name in columns:
+                refuse(path, "each column's name once", f"{shown(name)} again")
+            columns[name] = main[:, place]
+        return columns
+
+    @staticmethod
+    def _arrays(path: Path) -> dict[str, Any]:
         import zipfile
         import zlib
 
@@ -228,21 +253,10 @@ class _Npz:
                 arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
             if {"format", "shape", "data"} <= set(arrays):  # as scipy's save_npz writes it
                 with path.open("rb") as stream:
-                    arrays = {"features": sparse.load_npz(stream).toarray()}
-        except (*damaged, NotImplementedError) as error:
+                    return {"features": sparse.load_npz(stream).toarray()}
+        except (*damaged, NotImplementedError, TypeError, IndexError) as error:
             refuse(path, "an .npz file of plain arrays", (str(error).splitlines() or [""])[0][:200])
-        tables = [name for name, array in arrays.items() if array.ndim == 2]
-        if len(tables) != 1:
-            found = ", ".join(f"{shown(name)} {one.shape}" for name, one in arrays.items())
-            refuse(path, "one array (example, feature)", found[:200] or "none")
-        main = arrays[tables[0]]
-        if main.dtype.kind not in "biuf":
-            refuse(path, f"numbers in {shown(tables[0])}", str(main.dtype))
-        ids = arrays.get(_Npz.IDS)
-        if ids is not None and (ids.shape != main.shape[:1] or ids.dtype.kind not in "Uiu"):
-            found = f"{ids.dtype} of shape {ids.shape}"
-            refuse(path, f"one id for each of {len(main)} rows in {_Npz.IDS!r}", found)
-        return arrays, tables[0]
+        return arrays
 
 
 class _Arff:
