@@ -1,5 +1,6 @@
 """OBO files, the format of biomedical ontologies, through obonet."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -60,10 +61,10 @@ def read(path: Path) -> Ontology:
             "expected the package obonet to read the ontology, found none. Run `make install`, or "
             "install the extra `hpo`."
         ) from None
-    lines = list(files.lines(path))
+    lines: list[str] = []  # as far as they are read
     try:
-        _, stanzas, _, header = get_sections(iter(lines))
-    except (ValueError, KeyError) as error:
+        _, stanzas, _, header = get_sections(_kept(files.lines(path), lines))
+    except ValueError as error:
         _refuse_line(path, lines, error)
     terms: dict[str, Term] = {}
     for stanza in stanzas:
@@ -98,10 +99,16 @@ def _term(path: Path, stanza: dict[str, Any], number: int) -> Term:
     )
 
 
-def _refuse_line(path: Path, lines: list[str], error: Exception) -> NoReturn:
-    """What obonet's parser stumbles over: its message ends with the line."""
+def _kept(lines: Iterator[str], kept: list[str]) -> Iterator[str]:
+    for line in lines:
+        kept.append(line)
+        yield line
+
+
+def _refuse_line(path: Path, lines: list[str], error: ValueError) -> NoReturn:
+    """What obonet's parser stumbles over: its message ends with the line, of the last stanza."""
     bad = str(error).partition("\n")[2]
     if bad not in lines:
-        files.refuse(path, "content", "an OBO file", files.cut(str(error)))
-    place = f"line {lines.index(bad) + 1}"
+        files.refuse(path, "content", "an OBO file", files.shown(str(error)))
+    place = f"line {len(lines) - lines[::-1].index(bad)}"
     files.refuse(path, place, "tag: value, as OBO files have it", files.shown(bad.strip()))

@@ -1,4 +1,4 @@
-"""Whether labels hold what lies above them, and which nodes every example has."""
+"""Whether labels hold what lies above them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -72,20 +72,3 @@ class Closure:
             f"{lacking:,} of {len(labels):,} examples lack a node above one of their labels: "
             "labels are closed upward."
         ]
-
-    def everywhere(self, labels: Iterable[Sequence[str]]) -> set[str]:
-        """Nodes that every example with a label has, once labels are closed upward."""
-        found: set[str] | None = None
-        for given in filter(None, labels):
-            if found is None:
-                found = {*given, *(above for node in given for above in self.above(node))}
-            else:
-                mine = set(given)
-                found = {
-                    node
-                    for node in found
-                    if node in mine or any(node in self.above(one) for one in mine)
-                }
-            if not found:
-                return set()
-        return found or set()

@@ -51,19 +51,17 @@ def detect(path: Path) -> dict[str, Any]:
 
 def _table(path: Path, header: tuple[str, ...]) -> dict[str, Any] | None:
     """Format and columns, if their names tell them."""
-    known = {_plain(name): name for name in header}
     for children, parents in _FAMILIES:
-        child = [known[name] for name in children if name in known]
-        parent = [known[name] for name in parents if name in known]
+        child, parent = _among(children, header), _among(parents, header)
         if child and parent:
             for found in (child, parent):
                 if len(found) > 1:
                     expected = "one column of children and one of parents"
                     files.refuse(path, "header", expected, f"{files.several(found)}. {_OPTIONS}")
             columns = {"format": "edges", "child": child[0], "parent": parent[0]}
-            rest = [known[name] for name in _NAMES if name in known]
-            return {**columns, "name": rest[0]} if rest else columns
-    column = [known[name] for name in _PATHS if name in known]
+            names = _among(_NAMES, header)
+            return {**columns, "name": names[0]} if names else columns
+    column = _among(_PATHS, header)
     if len(column) != 1:
         return None
     values = strings.read(path, column).columns[column[0]][:_LOOKED_AT]
@@ -99,8 +97,12 @@ def _separator(paths: list[str]) -> dict[str, str]:
     return {} if found == "/" else {"separator": found}
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\s.\-]+", "_", name.casefold())
+def _among(known: tuple[str, ...], header: tuple[str, ...]) -> list[str]:
+    """The columns with known names, in the order of these, in whatever case and with any blanks."""
+    plain = [re.sub(r"[\s.\-]+", "_", name.casefold()) for name in header]
+    return [
+        name for one in known for name, found in zip(header, plain, strict=True) if found == one
+    ]
 
 
 def _refuse_columns(path: Path, header: tuple[str, ...]) -> NoReturn:

@@ -17,7 +17,7 @@ _KINDS = {
     b"PK\x03\x04": "a ZIP archive, such as an Excel workbook",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"\x1f\x8b": "a gzip archive",
-    b"PAR1": "Parquet, whose files end with .parquet",
+    b"PAR1": "Parquet",
 }
 _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python escapes them
 
@@ -84,8 +84,9 @@ def shown(value: str) -> str:
 
 
 def cut(text: str, most: int = _SHOWN) -> str:
-    """The text, or its beginning if it is long."""
-    return text if len(text) <= most else f"{text[:most]}…"
+    """The text or its beginning, on one line and without control characters."""
+    plain = "".join(char if char.isprintable() else "\ufffd" for char in text[:most])
+    return plain if len(text) <= most else f"{plain}…"
 
 
 def several(values: Sequence[str], most: int = 5) -> str:

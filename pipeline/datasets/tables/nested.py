@@ -37,7 +37,8 @@ def read(path: Path) -> Graph:
     top = _nodes(draft, _READERS[suffix](path), None, ignored)
     waiting = [(*node, cast(Trail, None)) for node in reversed(top)]
     while waiting:
-        node, name, children, above = waiting.pop()
+        text, name, children, above = waiting.pop()
+        node = text.strip()  # as labels are
         here = (node, above)
         draft.add(node, here, name)
         if above is not None:

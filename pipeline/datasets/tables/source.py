@@ -91,8 +91,8 @@ class OwnTables(Source):
                 path=paths["labels"],
                 place=lambda row: f"example {shown(ids[row])}",
             )
-        closure = Closure(graph.edges)
-        missing = closure.missing(
+        roots = graph.nodes.keys() - {child for child, _ in graph.edges}
+        missing = Closure(graph.edges).missing(
             given.labels, ids, paths["labels"], refuse=self._tables.labels.closure == "refuse"
         )
         files = {file.sha256: Path(file.path).name for file in self._roles().values()}
@@ -109,7 +109,8 @@ class OwnTables(Source):
                 "notice": "",
                 "notes": [*graph.notes, *given.notes, *missing],
             },
-            unscored=frozenset(closure.everywhere(given.labels)),
+            # What lies above all nodes is true of every example that has any.
+            unscored=frozenset(roots if len(roots) == 1 else ()),
             splits=None if options.split is None else _splits(path, options.split),
         )
 

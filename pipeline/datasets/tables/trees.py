@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ruamel.yaml import YAML, YAMLError
+
 from pipeline.datasets.tables import files
 
 Value = Any  # str | None | list[Value] | dict[str, Value]
-_DEEPEST = (
-    200  # levels of YAML, whose parser is slow in deep ones; Python's JSON reader has its own bound
-)
+_DEEPEST = 200  # levels of YAML, in which its parser is slow; JSON's has its own bound
 _NULLS = ("", "~", "null", "Null", "NULL")
 
 
@@ -57,8 +57,6 @@ def read_yaml(path: Path) -> Value:
     Raises:
         DatasetError: it is no such YAML, has a key twice in a mapping, or is too deep.
     """
-    from ruamel.yaml import YAML, YAMLError
-
     try:
         # Events need no recursion, and know no types that a text could be taken for. The compiled
         # parser is of YAML 1.1 and would refuse [HP:1].

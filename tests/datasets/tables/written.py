@@ -14,8 +14,11 @@ from pipeline.errors import DatasetError, HierarchyError
 def read(path: Path, content: str | bytes, **options: Any) -> Graph:
     """Write a file and read it as a hierarchy; without options, as what it is found to be."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    chosen = options or hierarchies.detect(path)
-    return hierarchies.read(path, HierarchyFile(path=str(path), sha256="0" * 64, **chosen))
+    return read_as(path, **(options or hierarchies.detect(path)))
+
+
+def read_as(path: Path, **options: Any) -> Graph:
+    return hierarchies.read(path, HierarchyFile(path=str(path), sha256="0" * 64, **options))
 
 
 def refusal(path: Path, content: str | bytes, **options: Any) -> str:
