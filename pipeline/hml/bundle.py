@@ -55,19 +55,7 @@ def save_bundle(
     folder = Path(path)
     if wrong := [n for n in extra if n in _OWN or n != Path(n).name or n.startswith(".")]:
         raise ValueError(f"extra must have plain names that are not taken. Got {wrong}")
-    arrays = {f"cut/{rule}": cut for rule, cut in ensemble.cuts.items()}
-    arrays["preprocessing/mean"] = ensemble.preprocessing.mean
-    arrays["preprocessing/scale"] = ensemble.preprocessing.scale
-    arrays["share"] = ensemble.share
-    for kind, members in ensemble.members.items():
-        arrays |= {f"{kind}/{name}": array for name, array in members.arrays().items()}
-    if ensemble.combination is not None:
-        # By name: the order of JSON's keys means nothing.
-        weight = dict(zip(ensemble.members, ensemble.combination.weight, strict=True))
-        arrays |= {f"combination/{kind}": line for kind, line in weight.items()}
-        curves = vars(ensemble.combination.calibration)
-        arrays |= {f"calibration/{name}": array for name, array in curves.items()}
-    blob = save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+    blob = arrays_blob(ensemble)
     names = ensemble.hierarchy.nodes
     description = {
         "schema": SCHEMA,
@@ -96,6 +84,23 @@ def save_bundle(
         (folder / f".{name}").write_bytes(content)
     for name in contents:
         (folder / f".{name}").replace(folder / name)
+
+
+def arrays_blob(ensemble: Ensemble) -> bytes:
+    """The content of `arrays.safetensors`; the same ensemble has the same, however it was made."""
+    arrays = {f"cut/{rule}": cut for rule, cut in ensemble.cuts.items()}
+    arrays["preprocessing/mean"] = ensemble.preprocessing.mean
+    arrays["preprocessing/scale"] = ensemble.preprocessing.scale
+    arrays["share"] = ensemble.share
+    for kind, members in ensemble.members.items():
+        arrays |= {f"{kind}/{name}": array for name, array in members.arrays().items()}
+    if ensemble.combination is not None:
+        # By name: the order of JSON's keys means nothing.
+        weight = dict(zip(ensemble.members, ensemble.combination.weight, strict=True))
+        arrays |= {f"combination/{kind}": line for kind, line in weight.items()}
+        curves = vars(ensemble.combination.calibration)
+        arrays |= {f"calibration/{name}": array for name, array in curves.items()}
+    return save({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
 
 
 def load_bundle(path: str | Path) -> Ensemble:
