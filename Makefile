@@ -30,7 +30,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	@echo "Installing into .venv (about 2.5 GB, some minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[hpo,scale,go,dev]"
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[hpo,scale,go,onnx,dev]"
 	@touch $@
 
 # The set that is installed now becomes the set that everybody installs.

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_init(commands)
     _add_predict(commands)
     _add_benchmark(commands)
+    _add_export(commands)
     _add_data(commands.add_parser("data", help="list, fetch and verify the raw files of data sets"))
     return parser
 
@@ -108,6 +109,21 @@ def _add_benchmark(commands: Any) -> None:
     )
     benchmark.add_argument("--again", action="store_true", help="cells with a result, too")
     benchmark.set_defaults(command=_benchmark)
+
+
+def _add_export(commands: Any) -> None:
+    export = commands.add_parser(
+        "export",
+        help="write the networks of a model as ONNX",
+        description="Write the networks of a bundle as an ONNX model, from raw features to "
+        "coherent probabilities. Members of other kinds and the calibration are not in it.",
+    )
+    export.add_argument("--model", required=True, metavar="BUNDLE", help="such as models/bundle")
+    export.add_argument("--output", required=True, metavar="FILE", help="such as networks.onnx")
+    export.add_argument(
+        "--members", action="store_true", help="with each member's probabilities, too"
+    )
+    export.set_defaults(command=_export)
 
 
 def _add_init(commands: Any) -> None:
@@ -300,6 +316,14 @@ def _run(options: argparse.Namespace) -> int:
         from flows import terminal  # Prefect takes seconds to import: only now is it worth it
 
         return terminal.run()
+
+
+def _export(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from pipeline import export_command
+
+    return export_command.export(Path(options.model), Path(options.output), members=options.members)
 
 
 def _data_list(options: argparse.Namespace) -> int:

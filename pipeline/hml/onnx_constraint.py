@@ -1,11 +1,13 @@
 """The coherent constraint as ONNX operators: as `constraint.coherent`, exact for any DAG.
 
-Level by level, deepest first, as in `levels`. Nodes of a level whose numbers of children round up to
-the same power of two are a family: their children's values are one gathered array (parent, child),
-in which children are repeated to fill the rows, and its maximum. So there are a few operators for
-each level, and every edge is touched at most twice in gathering and twice in the maximum, however
-the hierarchy looks. Scattering into parents instead (ScatterElements and ScatterND with reduction
-max) is several times slower in onnxruntime (docs/bundle.md).
+Level by level, deepest first, as in `levels`. Nodes of a level whose numbers of children round up
+to the same power of two are a family: one array (parent, child) is gathered, in which a last child
+is repeated to fill its row, and its maximum is taken. So there are as many operators as families,
+and at most three times as many gathered entries as edges, however the hierarchy looks.
+
+Why nothing is scattered into parents: where ScatterND with reduction max meets an entry twice,
+onnxruntime 1.32 gives wrong maxima in more than one thread, ScatterElements is several times
+slower, and both take time with the square of a chain's length (docs/bundle.md).
 """
 
 from dataclasses import dataclass
@@ -77,15 +79,15 @@ def coherent(graph: Graph, p: str, levels: Levels) -> str:
     level_of, place = np.empty((2, nodes), dtype=np.int64)
     done: list[str] = []
     for level in levels:
+        values = [next(own) for _ in level]
         below = np.unique(np.concatenate([family.children.ravel() for family in level]))
-        source, at = _gather(graph, below, done, level_of, place)
-        values: list[str] = []
-        for family in level:
-            value = next(own)
-            if family.children.size:
-                entries = at[np.searchsorted(below, family.children)]
-                value = graph.add("Max", value, _maximum(graph, source, entries))
-            values.append(value)
+        if len(below):
+            source, at = _gather(graph, below, done, level_of, place)
+            for number, family in enumerate(level):
+                if family.children.size:
+                    entries = at[np.searchsorted(below, family.children)]
+                    highest = _maximum(graph, source, entries)
+                    values[number] = graph.add("Max", values[number], highest)
         columns = order([level])
         level_of[columns], place[columns] = len(done), np.arange(len(columns))
         done.append(graph.join(values, axis=_NODE))
@@ -101,13 +103,12 @@ def _gather(
 ) -> tuple[str, Int[np.ndarray, " column"]]:
     """An array that holds the values of these nodes, and where each of them is there.
 
-    In a tree it is a level that is there already. To join all levels that are done instead would
-    copy each node once per level.
+    To join all levels that are done would copy each node once per level.
     """
     of = level_of[columns]
     found = np.unique(of)
-    if len(found) < 2:
-        return done[-1] if len(found) else "", place[columns]
+    if len(found) == 1:  # as in every tree: nothing to copy
+        return done[found[0]], place[columns]
     by_level = [np.flatnonzero(of == level) for level in found]
     parts = [
         graph.take(done[level], place[columns[chosen]], axis=_NODE)

@@ -1,6 +1,6 @@
 """An ensemble's networks as an ONNX model, for runtimes without Python. Needs the package onnx.
 
-From raw features to coherent probabilities: the standardisation and the constraint are in the graph.
+From raw features to coherent probabilities: standardisation and constraint are in the graph.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ _OPSET, _IR_VERSION = 18, 8
 _LARGEST = 2**31 - 2**26  # bytes of weights: protobuf ends at 2 GiB, with names and indices
 _ABOUT = (
     "The networks of a rarenode bundle alone: members of other kinds, their mixture and the "
-    "calibration are not in this file, so that the bundle's cuts do not apply. Decide at 0.5. "
-    "features (example, feature): raw, NaN where one is missing; an example with an infinite one "
-    "gets NaN. probability (example, node): the mean over members of coherent probabilities; "
-    "columns as in the metadata's nodes."
+    "calibration are not in this file, and the cuts of the bundle's rules are for what comes of "
+    "them. Decide at 0.5. features (example, feature): raw, NaN where one is missing; an example "
+    "with an infinite one gets NaN. probability (example, node): the mean over members of coherent "
+    "probabilities; columns as in the metadata's nodes."
 )
 
 
@@ -87,9 +87,7 @@ def _refusal(graph: Graph, x: str) -> str:
     return graph.reduce("ReduceSum", zeros, axis=1, keepdims=True)
 
 
-def _logits(
-    graph: Graph, networks: NetworkMembers, x: str, order: Int[np.ndarray, " node"]
-) -> str:
+def _logits(graph: Graph, networks: NetworkMembers, x: str, order: Int[np.ndarray, " node"]) -> str:
     """(member, node, example) of x (feature, example), nodes in some order.
 
     Examples come last, so that the constraint moves rows of examples and not single numbers.

@@ -1,0 +1,48 @@
+"""`rarenode export`: the networks of a bundle as an ONNX file."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from pipeline.artifacts import files
+from pipeline.errors import WorkspaceError
+
+
+def export(model: Path, output: Path, *, members: bool) -> int:
+    """Write the file, print what is in it; return 0.
+
+    Args:
+        model: the folder of a bundle.
+        output: the file; one that is there is replaced, once the new one is whole.
+        members: whether it gives each member's probabilities, too.
+
+    Raises:
+        ArtifactError: there is no bundle, or it has no networks that an ONNX file can hold.
+        WorkspaceError: the package onnx is missing, or the file cannot be written.
+    """
+    if find_spec("onnx") is None:
+        raise WorkspaceError(
+            "expected the package onnx, which writes the file, found none. Run `make install`, or "
+            "install the extra `onnx`."
+        )
+    # Before the work: a folder that is made for a mistyped name is a file that nobody finds.
+    if not output.parent.is_dir():
+        raise WorkspaceError(f"expected a folder {output.parent}, found none")
+    if output.is_dir():
+        raise WorkspaceError(f"expected a file {output} or none, found a folder")
+    # torch and numba take seconds: only now is it worth it.
+    from pipeline.hml import load_bundle
+    from pipeline.hml.onnx_export import network_onnx
+
+    ensemble = load_bundle(model)
+    content = network_onnx(ensemble, members=members)
+    with files.whole_file(output) as temporary:
+        temporary.write_bytes(content)
+    count = ensemble.members["network"].count
+    print(
+        f"{output}: {len(content) / 1e6:.1f} MB, {len(ensemble.hierarchy)} nodes, members of kind "
+        f"network: {count}"
+    )
+    others = [kind for kind in ensemble.members if kind != "network"]
+    if others:
+        print(f"Not in it: {', '.join(others)}, the mixture and the calibration. Decide at 0.5.")
+    return 0
