@@ -37,11 +37,8 @@ def export(model: Path, output: Path, *, members: bool) -> int:
     content = network_onnx(ensemble, members=members)
     with files.whole_file(output) as temporary:
         temporary.write_bytes(content)
-    count = ensemble.members["network"].count
-    print(
-        f"{output}: {len(content) / 1e6:.1f} MB, {len(ensemble.hierarchy)} nodes, members of kind "
-        f"network: {count}"
-    )
+    nodes, networks = len(ensemble.hierarchy), ensemble.members["network"].count
+    print(f"{output}: {len(content) / 1e6:.1f} MB, {nodes} nodes, {networks} networks")
     others = [kind for kind in ensemble.members if kind != "network"]
     if others:
         print(f"Not in it: {', '.join(others)}, the mixture and the calibration. Decide at 0.5.")

@@ -6,8 +6,8 @@ is repeated to fill its row, and its maximum is taken. So there are as many oper
 and at most three times as many gathered entries as edges, however the hierarchy looks.
 
 Why nothing is scattered into parents: where ScatterND with reduction max meets an entry twice,
-onnxruntime 1.32 gives wrong maxima in more than one thread, ScatterElements is several times
-slower, and both take time with the square of a chain's length (docs/bundle.md).
+onnxruntime 1.32 gives wrong maxima in more than one thread, and its time grows with the square of a
+chain's length. ScatterElements, which wants an index for every number, is several times slower.
 """
 
 from dataclasses import dataclass

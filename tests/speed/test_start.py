@@ -8,10 +8,11 @@ import pytest
 import pipeline.hml as hml
 
 
-def test_importing_the_core_brings_neither_scikit_learn_nor_pandas():
+def test_importing_the_core_brings_neither_scikit_learn_nor_pandas_nor_onnx():
     script = (
         "import sys, pipeline.hml; "
-        "heavy = {'sklearn', 'pandas', 'pyarrow', 'networkx', 'scipy.stats', 'scipy.linalg'}; "
+        "heavy = {'sklearn', 'pandas', 'pyarrow', 'networkx', 'scipy.stats', 'scipy.linalg',"
+        " 'onnx', 'google.protobuf'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
