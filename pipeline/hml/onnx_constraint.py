@@ -2,7 +2,7 @@
 
 Level by level, deepest first, as in `levels`. Nodes of a level whose numbers of children round up
 to the same power of two are a family: one array (parent, child) is gathered, in which a last child
-is repeated to fill its row, and its maximum is taken. So there are as many operators as families,
+is repeated to fill its row, and its maximum is taken. So there are a few operators for each family,
 and at most three times as many gathered entries as edges, however the hierarchy looks.
 
 Why nothing is scattered into parents: where ScatterND with reduction max meets an entry twice,
@@ -45,10 +45,10 @@ def families(hierarchy: Hierarchy) -> Levels:
     count = np.bincount(parent, minlength=len(hierarchy))
     start = np.cumsum(count) - count
     width = np.where(count > 0, 2 ** np.ceil(np.log2(np.maximum(count, 1))), 0).astype(np.int64)
-    key = list(zip((-hierarchy.depth).tolist(), width.tolist(), strict=True))
-    order = np.lexsort((width, -hierarchy.depth))
+    key = list(zip(hierarchy.depth.tolist(), width.tolist(), strict=True))
+    deepest_first = np.lexsort((width, -hierarchy.depth))
     levels: dict[int, list[Family]] = {}
-    for (depth, wide), group in groupby(order.tolist(), key.__getitem__):
+    for (depth, wide), group in groupby(deepest_first.tolist(), key.__getitem__):
         nodes = np.array(list(group))
         filled = np.minimum(np.arange(wide), count[nodes, None] - 1)
         family = Family(nodes, children[start[nodes, None] + filled])
@@ -74,9 +74,8 @@ def coherent(graph: Graph, p: str, levels: Levels) -> str:
     """
     sizes = [len(family.nodes) for level in levels for family in level]
     own = iter(graph.split(p, sizes, axis=_NODE))
-    nodes = sum(sizes)
     # Of each node that is done: its level, and its place there.
-    level_of, place = np.empty((2, nodes), dtype=np.int64)
+    level_of, place = np.empty((2, sum(sizes)), dtype=np.int64)
     done: list[str] = []
     for level in levels:
         values = [next(own) for _ in level]
