@@ -48,6 +48,7 @@ class Request:
     id: str | None = None
     group: str | None = None
     split: str | None = None
+    time: str | None = None
     label_id: str | None = None
     label_column: str | None = None
     delimiter: str | None = None
@@ -85,7 +86,9 @@ def init(request: Request) -> int:
     """
     found = understand(request)
     lines = [*_described(found)]
-    changes = [("dataset", found.name), ("tables", _written(found.tables))]
+    changes: list[tuple[str, Any]] = [("dataset", found.name), ("tables", _written(found.tables))]
+    if request.time is not None:
+        changes.append(("prepare.split_by", "time"))
     edited = edit.plan(changes)
     card = paths.CARDS / f"{found.name}.md"
     with files.whole_file(card) as temporary:
@@ -178,7 +181,8 @@ _ANY_LABELS = {"path": "-", "sha256": "0" * 64, "layout": "delimited", "node": "
 def _features(request: Request, columns: list[Summary]) -> dict[str, Any]:
     """The values of `tables.features`."""
     there = {column.name: column for column in columns}
-    said = {"--id": request.id, "--group": request.group, "--split": request.split}
+    said = {"--id": request.id, "--groups": request.group, "--split": request.split}
+    said["--time"] = request.time
     said |= {f"--{kind} {name}": name for name, kind in request.kinds.items()}
     for option, name in said.items():
         if name is not None and name not in there:
@@ -187,7 +191,7 @@ def _features(request: Request, columns: list[Summary]) -> dict[str, Any]:
                 f"found {several(list(there))}"
             )
     id_column = request.id or _id_column(columns, request)
-    special = {id_column, request.group, request.split}
+    special = {id_column, request.group, request.split, request.time}
     lists: dict[str, list[str]] = {kind: [] for kind in _NAMED}
     for column in columns:
         kind = request.kinds.get(column.name, column.kind)
@@ -199,13 +203,15 @@ def _features(request: Request, columns: list[Summary]) -> dict[str, Any]:
         "id": id_column,
         "group": request.group,
         "split": request.split,
+        "time": request.time,
     }
     return found | {kind: names for kind, names in lists.items() if names}
 
 
 def _id_column(columns: list[Summary], request: Request) -> str | None:
     """A column that is called so, or the first one of text that tells all rows apart."""
-    free = [c for c in columns if c.name not in {*request.kinds, request.group, request.split}]
+    taken = (request.group, request.split, request.time)
+    free = [c for c in columns if c.name not in {*request.kinds, *taken}]
     called = [c.name for c in free if c.name.strip().casefold() in _IDS and not c.missing]
     apart = [c.name for c in free if c.distinct == c.rows and not c.missing]
     return next(iter([*called, *apart]), None)
@@ -229,7 +235,7 @@ def _hierarchy(request: Request, path: Path) -> dict[str, Any]:
 def _keep_labels_out(values: dict[str, Any], columns: list[Summary]) -> None:
     """Columns of labels that stand among the features are none."""
     given, features = values["labels"], values["features"]
-    special = {features["id"], features["group"], features["split"]}
+    special = {features[role] for role in ("id", "group", "split", "time")}
     if given["layout"] == "one_hot":
         raise DatasetError(
             f"{given['path']}: expected labels as zeros and ones in a table of their own, found "

@@ -32,7 +32,8 @@ REPLICATED = (
 def settings_of(study: Study, cell: Cell) -> dict[str, Any]:
     """What a result depends on beside data, code and seed: another one asks for another run."""
     config = study.config(cell, cell.seeds[0])
-    prepare = config.prepare.model_dump()
+    # A study takes the splits that its data sets have, or those by hash.
+    prepare = config.prepare.model_dump(exclude={"split_by"})
     if cell.method in CLASSICAL:
         return {"prepare": prepare, "train": {"beta": config.train.beta}}
     own = cell.method == "ours" or cell.method.startswith("weighted-")

@@ -56,6 +56,9 @@ class Prepare(Section):
     test_share: Share = 0.20
     max_features: Count = 2048  # an upper bound on the features from text
     split_seed: Annotated[int, Field(ge=0)] = 0  # another one draws other splits
+    # Where the source gives none: by a hash of the group, which keeps a group's split when data
+    # grows; so that rare nodes are on both sides; or the latest examples last.
+    split_by: Literal["hash", "stratified", "time"] = "hash"
     # `keep` leaves missing values to the model, which learns what to fill in from training data;
     # `split_mean` fills each split with its own mean, the test split too, as was published.
     missing: Literal["keep", "split_mean"] = "keep"

@@ -30,17 +30,24 @@ class Features(TableFile):
     id: Name | None = None  # the column of the examples' ids; None numbers the rows from 1
     group: Name | None = None  # what has the same value here never lands in two splits
     split: Name | None = None  # train, valid or test
+    time: Name | None = None  # a date or number that grows, for prepare.split_by: time
     categorical: list[Name] = []
     boolean: list[Name] = []
     date: list[Name] = []
     text: list[Name] = []
     ignored: list[Name] = []  # no feature
 
+    @property
+    def special(self) -> list[str]:
+        """Columns that say something of an example and are no features."""
+        columns = (self.id, self.group, self.split, self.time)
+        return [name for name in columns if name is not None]
+
     @model_validator(mode="after")
     def _name_each_once(self) -> "Features":
         lists = (self.categorical, self.boolean, self.date, self.text, self.ignored)
         named = [name for names in lists for name in names]
-        named += [name for name in (self.id, self.group, self.split) if name is not None]
+        named += self.special
         if twice := sorted({name for name in named if named.count(name) > 1}):
             raise ValueError(f"a column must be named for one purpose, found {twice[:5]} again")
         return self

@@ -31,6 +31,7 @@ class RawDataset:
         unscored: nodes that no metric counts, such as an artificial root.
         splits: `train`, `valid` or `test` per example where the source gives them, else None. Where
             none is `valid`, a share of the training groups will be.
+        moments: when each example was, in a unit that grows, where the source knows, else None.
     """
 
     ids: tuple[str, ...]
@@ -42,6 +43,7 @@ class RawDataset:
     info: dict[str, Any]
     unscored: frozenset[str] = field(default=frozenset())
     splits: tuple[str, ...] | None = None
+    moments: tuple[float, ...] | None = None
 
 
 class Features(NamedTuple):

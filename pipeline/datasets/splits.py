@@ -20,6 +20,34 @@ def split_of(group: str, *, valid_share: float, test_share: float, seed: int = 0
     return "valid" if position < test_share + valid_share else "train"
 
 
+def by_time(
+    groups: Sequence[str], moments: Sequence[float], *, valid_share: float, test_share: float
+) -> np.ndarray:
+    """The latest examples are `test`, those before them `valid`, as the future is to a model.
+
+    A group belongs to its latest example. Shares are met as far as groups allow; what is as late as
+    what a split begins with belongs to it, too.
+
+    Args:
+        groups: (example,) names.
+        moments: (example,) in any unit that grows.
+        valid_share: of the examples.
+        test_share: of the examples.
+
+    Returns:
+        (example,) text.
+    """
+    latest: dict[str, float] = {}
+    for group, moment in zip(groups, moments, strict=True):
+        latest[group] = max(moment, latest.get(group, moment))
+    of = np.array([latest[group] for group in groups])
+    ordered, count = np.sort(of), len(of)
+    ends = [count - round(count * share) for share in (test_share, test_share + valid_share)]
+    test, valid = (ordered[min(max(end, 0), count - 1)] for end in ends)
+    split = np.where(of >= test, "test", np.where(of >= valid, "valid", "train"))
+    return split.astype(object)
+
+
 def assign(
     groups: Sequence[str], *, valid_share: float, test_share: float, seed: int = 0
 ) -> np.ndarray:

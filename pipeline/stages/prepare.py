@@ -10,7 +10,7 @@ from scipy import sparse
 from pipeline.artifacts import paths, prepared
 from pipeline.artifacts.prepared import SPLITS, Prepared
 from pipeline.config import Config
-from pipeline.datasets import registry, splits
+from pipeline.datasets import registry, splits, stratified
 from pipeline.datasets.source import RawDataset, Source
 from pipeline.errors import DatasetError
 from pipeline.hml import Hierarchy
@@ -34,10 +34,9 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
     """
     _check(raw)
     whole = labelling.build(raw.nodes, raw.edges)
-    split = _split(raw, config)
-    fit_rows = np.flatnonzero(split != "test")
-
     closed = whole.close(labelling.label_matrix(raw.labels, whole))
+    split = _split(raw, config, closed)
+    fit_rows = np.flatnonzero(split != "test")
     support = whole.support(closed[fit_rows])
     # An ancestor has at least the support of its descendants: what goes is closed downward, so the
     # edges between the nodes that stay keep their meaning, and so do the depths.
@@ -84,16 +83,28 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
     )
 
 
-def _split(raw: RawDataset, config: Config) -> np.ndarray:
-    """The split of each example: the source's own, or by a hash of the group."""
-    valid_share, seed = config.prepare.valid_share, config.prepare.split_seed
+def _split(raw: RawDataset, config: Config, closed: sparse.csr_array) -> np.ndarray:
+    """The split of each example: the source's own, or drawn as `prepare.split_by` says."""
+    options = config.prepare
+    shares = {"valid_share": options.valid_share, "test_share": options.test_share}
+    if raw.splits is None and options.split_by == "time":
+        if raw.moments is None:
+            raise DatasetError(
+                "prepare.split_by: expected a data set whose examples have a time (tables.features."
+                "time) for 'time', found none"
+            )
+        return splits.by_time(raw.groups, raw.moments, **shares)
+    if raw.splits is None and options.split_by == "stratified":
+        train = 1 - options.valid_share - options.test_share
+        wanted = {"train": train, "valid": options.valid_share, "test": options.test_share}
+        return stratified.assign(raw.groups, closed, wanted, seed=options.split_seed)
     if raw.splits is None:
-        test_share = config.prepare.test_share
-        return splits.assign(raw.groups, valid_share=valid_share, test_share=test_share, seed=seed)
+        return splits.assign(raw.groups, **shares, seed=options.split_seed)
     given = np.array(raw.splits, dtype=object)
     if "valid" in raw.splits:
         return given
-    drawn = splits.assign(raw.groups, valid_share=valid_share, test_share=0, seed=seed)
+    shares["test_share"] = 0
+    drawn = splits.assign(raw.groups, **shares, seed=options.split_seed)
     return np.where(given == "train", drawn, given)
 
 
@@ -114,6 +125,8 @@ def _check(raw: RawDataset) -> None:
     n = len(raw.ids)
     lengths = {"groups": len(raw.groups), "labels": len(raw.labels)}
     lengths["attributes"] = len(raw.attributes)
+    if raw.moments is not None:
+        lengths["moments"] = len(raw.moments)
     if raw.splits is not None:
         lengths["splits"] = len(raw.splits)
         if unknown := sorted(set(raw.splits) - set(SPLITS)):
@@ -166,13 +179,16 @@ def _info(
             "kept": labels.shape[1],
             "min_support": config.prepare.min_support,
         },
-        "splits": _origin_of_splits(raw),
+        "splits": _origin_of_splits(raw, config),
     }
 
 
-def _origin_of_splits(raw: RawDataset) -> str:
+def _origin_of_splits(raw: RawDataset, config: Config) -> str:
     if raw.splits is None:
-        return "hash of the group"
+        drawn = {"hash": "hash of the group", "time": "by time, the latest examples are the test"}
+        return drawn.get(
+            config.prepare.split_by, "stratified, so that rare nodes are on both sides"
+        )
     if "valid" in raw.splits:
         return "given by the source"
     return "given by the source, validation by hash of the group"

@@ -62,8 +62,7 @@ class Plan:
             "text": options.text,
         }
         kind_of: dict[str, Kind] = {name: kind for kind, mine in lists.items() for name in mine}
-        special = [name for name in (options.id, options.group, options.split) if name is not None]
-        others = [*special, *options.ignored]
+        others = [*options.special, *options.ignored]
         there, out = set(names), set(others)
         if missing := [name for name in (*kind_of, *others) if name not in there]:
             refuse(path, f"columns {several(missing)}", "none of these names")
@@ -118,6 +117,19 @@ def frame(block: Block, plan: Plan, path: Path) -> "pd.DataFrame":
         arrays = _converted(values, column, block.first, path)
         made |= zip(column.made, arrays, strict=True)
     return pd.DataFrame(made, copy=False)
+
+
+def temporal(values: Any) -> Kind:
+    """What a column that orders examples in time holds: dates or numbers."""
+    import pyarrow as pa
+
+    if not kinds.is_text(values.type):
+        types = pa.types
+        dated = types.is_date(values.type) or types.is_timestamp(values.type)
+        return "date" if dated else "numeric"
+    pc = frames.compute()
+    dated = pc.all(pc.match_substring_regex(kinds.text_of(values), kinds.DATE)).as_py()
+    return "date" if dated else "numeric"
 
 
 def _converted(

@@ -112,6 +112,7 @@ class OwnTables(Source):
             # What lies above all nodes is true of every example that has any.
             unscored=frozenset(roots if len(roots) == 1 else ()),
             splits=None if options.split is None else _splits(path, options.split),
+            moments=None if options.time is None else _moments(path, options.time),
         )
 
     def features(self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int) -> Features:
@@ -167,8 +168,7 @@ def _plan_of(made: Sequence[str], options: FeatureOptions) -> Plan:
     first = {date.made[0]: date.name for date in dates}
     further = {name for date in dates for name in date.made[1:]}
     names = [first.get(name, name) for name in made if name not in further]
-    special = [name for name in (options.id, options.group, options.split) if name is not None]
-    return Plan.of([*names, *special, *options.ignored], options, Path(options.path))
+    return Plan.of([*names, *options.special, *options.ignored], options, Path(options.path))
 
 
 def _splits(path: Path, name: str) -> tuple[str, ...]:
@@ -181,3 +181,25 @@ def _splits(path: Path, name: str) -> tuple[str, ...]:
     if absent := {"train", "test"} - set(splits):
         refuse(path, f"rows of both train and test in column {shown(name)}", f"no {min(absent)}")
     return splits
+
+
+def _moments(path: Path, name: str) -> tuple[float, ...]:
+    """Days of dates, numbers as they are.
+
+    Raises:
+        DatasetError: a row has none.
+    """
+    import pyarrow as pa
+
+    found: list[float] = []
+    for block in frames.blocks(path, [name]):
+        values = block.table.column(name)
+        kind = columns.temporal(values)
+        plan = Plan((Column(name, kind),), (), None)
+        made = columns.frame(frames.Block(block.first, pa.table({name: values})), plan, path)
+        numbers = made.iloc[:, 0].to_numpy()
+        if (unknown := numbers != numbers).any():
+            row = block.first + int(unknown.argmax())
+            refuse(path, f"a date or a number in column {shown(name)}", "an empty cell", row)
+        found += numbers.tolist()
+    return tuple(found)
