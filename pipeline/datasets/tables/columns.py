@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-_DAY = 86_400e9  # nanoseconds
+_DAY = 86_400e3  # milliseconds
 _YEAR = 365.2425  # days
 
 
@@ -208,9 +208,9 @@ def _days(values: Any, is_text: bool, name: str, path: Path) -> Any:
         dated = pc.match_substring_regex(values, kinds.DATE)
         held = pc.if_else(dated, plain, pa.scalar(None, pa.string()))
         parsed = pd.to_datetime(held.to_pandas(), format="ISO8601", errors="coerce")
-        values = pa.array(parsed, pa.timestamp("ns"), from_pandas=True)
+        values = pa.array(parsed, from_pandas=True)
     try:
-        moments = pc.cast(values, pa.timestamp("ns"), safe=False)
+        moments = pc.cast(values, pa.timestamp("ms"), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         refuse(path, f"dates in column {shown(name)}", str(values.type)[:60])
     return pc.divide(pc.cast(pc.cast(moments, pa.int64()), pa.float64()), _DAY)
