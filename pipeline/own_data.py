@@ -319,10 +319,13 @@ def _of_hierarchy(raw: "RawDataset") -> Iterator[str]:
     hierarchy = Hierarchy.from_edges(raw.edges, nodes=raw.nodes)
     children = {child for child, _ in raw.edges}
     roots = [node for node in raw.nodes if node not in children]
-    kind = "forest" if len(raw.edges) == len(raw.nodes) - len(roots) else "DAG"
+    tree = len(raw.edges) == len(raw.nodes) - len(roots)
+    kind = ("a tree" if len(roots) == 1 else "a forest") if tree else "a DAG"
+    tops = f"the root {shown(*roots)}" if len(roots) == 1 else f"{len(roots):,} roots: "
     yield (
-        f"  hierarchy  {len(raw.nodes):,} nodes, {len(raw.edges):,} edges, a {kind} of depth "
-        f"{int(hierarchy.depth.max()) + 1} with {len(roots):,} roots: {several(roots)}"
+        f"  hierarchy  {len(raw.nodes):,} nodes, {len(raw.edges):,} edges: {kind} of "
+        f"{int(hierarchy.depth.max()) + 1} levels with {tops}"
+        + (several(roots) if len(roots) > 1 else "")
     )
 
 

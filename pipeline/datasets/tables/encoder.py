@@ -56,6 +56,9 @@ class TextDirections(TransformerMixin, BaseEstimator):
             if any(words in str(error) for words in wanted):
                 return self
             raise
+        # Numbers of numpy would each be a file of the archive.
+        places: Any = self.ngrams_.vocabulary_
+        self.ngrams_.vocabulary_ = {term: int(place) for term, place in places.items()}
         svd: Any = TruncatedSVD(min(self.most, *found.shape), random_state=0).fit(found)
         real = svd.singular_values_ > 1e-5 * svd.singular_values_[0]  # the rest is rounding noise
         svd.components_ = np.ascontiguousarray(svd.components_[real])
