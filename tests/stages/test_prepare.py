@@ -11,6 +11,7 @@ import pytest
 from pipeline.artifacts import files, paths, prepared
 from pipeline.config import Config, parse
 from pipeline.datasets import splits
+from pipeline.datasets.source import Features
 from pipeline.errors import DatasetError, HierarchyError
 from pipeline.stages import fetch, prepare
 from tests.datasets.toy import EDGES, Toy, toy
@@ -100,11 +101,28 @@ def test_without_a_validation_split_a_share_of_the_training_groups_serves():
     assert (other != split).any()
 
 
+def test_splits_are_drawn_as_the_parameters_say():
+    nodes = ["a", "b", "c", "d"]
+    raw = toy([(nodes[number % 4],) for number in range(40)], moments=tuple(map(float, range(40))))
+    by_time = prepare.prepare(raw, Toy(), config(split_by="time", test_share=0.25, min_support=0))
+    assert by_time.examples["split"].tolist()[-10:] == ["test"] * 10
+    assert "by time" in by_time.info["splits"]
+    stratified = prepare.prepare(raw, Toy(), config(split_by="stratified", min_support=0))
+    test = stratified.rows("test")
+    assert {nodes[row % 4] for row in test} == set(nodes)
+    assert "stratified" in stratified.info["splits"]
+
+
+def test_splits_by_time_need_a_time():
+    with pytest.raises(DatasetError, match=r"tables\.features\.time"):
+        prepare.prepare(toy([("a",)] * 40), Toy(), config(split_by="time"))
+
+
 def test_missing_values_stay_or_take_the_mean_of_their_own_split():
     class Gaps(Toy):
         def features(self, raw, fit_rows, max_features):
             x = np.array([[1, 0], [np.nan, 1], [3, 0], [10, 1], [np.nan, 0], [np.nan, 1]])
-            return x.astype(np.float32), ("x", "y")
+            return Features(x.astype(np.float32), ("x", "y"))
 
     splits = ("train",) * 3 + ("valid",) + ("test",) * 2
     raw = toy([("a",)] * 6, splits=splits)
