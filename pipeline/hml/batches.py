@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy import sparse
 
 from pipeline.hml import kernels, levels
@@ -25,12 +25,13 @@ class Batch(NamedTuple):
     Attributes:
         x: (example, feature), standardised.
         y: (example, node) bool, closed upward.
-        learns: (member, example) bool, which member learns from which; None is all from all.
+        learns: (member, example) bool, which member learns from which, or float32, what each counts
+            (see `example_weights.per_member`); None is all from all.
     """
 
     x: Float[torch.Tensor, "example feature"]
     y: Bool[torch.Tensor, "example node"]
-    learns: Bool[torch.Tensor, "member example"] | None = None
+    learns: Shaped[torch.Tensor, "member example"] | None = None
 
 
 _BLOCK = 4096  # examples that are standardised at a time on their way to a device
@@ -45,7 +46,7 @@ class Batches(ABC):
         labels: (row, node) boolean CSR of these examples; most specific nodes suffice.
         hierarchy: of the nodes.
         preprocessing: what the features go through.
-        learns: (member, row) bool, which member learns from which row; None is all from all.
+        learns: (member, row) bool or float32, see `Batch`; None is all from all.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Batches(ABC):
         labels: sparse.csr_array,
         hierarchy: Hierarchy,
         preprocessing: Standardizer,
-        learns: Bool[np.ndarray, "member row"] | None = None,
+        learns: Shaped[np.ndarray, "member row"] | None = None,
     ) -> None:
         self.features = features
         self.rows = rows

@@ -20,6 +20,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
+from pipeline.hml import example_weights
+from pipeline.hml.example_weights import Weight
 from pipeline.hml.pools import fit_logistic, logit, pools_of, sampled, sigmoid
 
 _SEEN = 2  # members behind an out-of-fold score
@@ -62,6 +64,7 @@ class Noise:
         blocks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
         pool: Int[np.ndarray, " node"],
         members: int,
+        weight: Weight | None = None,
     ) -> "Noise":
         """Estimate it; V and W are shared by the nodes of a pool.
 
@@ -69,15 +72,20 @@ class Noise:
             blocks: scores (example, node) by two members together, by the one and by the other.
             pool: of each node.
             members: H.
+            weight: (example,) what each example of all blocks counts; None is 1.
         """
-        examples = 0
+        seen_so_far = 0
         total, squares, differences, gain = np.zeros((4, len(pool)))
         for score, one, other in blocks:
-            examples += len(score)
-            total += score.sum(0, dtype=np.float64)
-            squares += (score.astype(np.float64) ** 2).sum(0)
-            gain += (score - (one.astype(np.float64) + other) / 2).sum(0)
-            differences += ((one - other).astype(np.float64) ** 2).sum(0)
+            counts = None
+            if weight is not None:
+                counts = weight[seen_so_far : seen_so_far + len(score)]
+            seen_so_far += len(score)
+            total += _summed(score, counts)
+            squares += _summed(score.astype(np.float64) ** 2, counts)
+            gain += _summed(score - (one.astype(np.float64) + other) / 2, counts)
+            differences += _summed((one - other).astype(np.float64) ** 2, counts)
+        examples = example_weights.total(weight, seen_so_far)
         mean = total / examples
         numbers, place = np.unique(pool, return_inverse=True)
         nodes = np.bincount(place, minlength=len(numbers))
@@ -136,6 +144,7 @@ def fit_calibration(
     labels: sparse.csr_array,
     *,
     scored: Bool[np.ndarray, " node"],
+    weight: Weight | None = None,
     seed: int,
 ) -> Calibration:
     """Fit the curves by logarithmic loss.
@@ -146,20 +155,26 @@ def fit_calibration(
         labels: (example, node) boolean CSR of all examples, closed upward.
         scored: the nodes that are fitted to; the others have the curve of their pool, or stay as
             they are if it has none.
+        weight: (example,) what each counts; None is 1.
         seed: of the sample of negatives that the pools' curves are fitted on.
     """
-    shared = _of_pools(scores(), labels, scored=scored, seed=seed)
-    factor, shift = _of_nodes(scores(), labels, shared, scored=scored)
+    shared = _of_pools(scores(), labels, scored=scored, weight=weight, seed=seed)
+    factor, shift = _of_nodes(scores(), labels, shared, scored=scored, weight=weight)
     bias = factor * shared.bias + shift
     return Calibration(factor * shared.low, factor * shared.high, bias)
 
 
 def _of_pools(
-    scores: Scores, labels: sparse.csr_array, *, scored: Bool[np.ndarray, " node"], seed: int
+    scores: Scores,
+    labels: sparse.csr_array,
+    *,
+    scored: Bool[np.ndarray, " node"],
+    weight: Weight | None,
+    seed: int,
 ) -> Calibration:
-    pool = pools_of(labels)
+    pool = pools_of(labels, weight)
     blocks = ((rows, [score]) for rows, score in scores)
-    samples = sampled(blocks, labels, pool, scored=scored, seed=seed)
+    samples = sampled(blocks, labels, pool, scored=scored, weight=weight, seed=seed)
 
     def prior(weights: np.ndarray) -> tuple[float, np.ndarray]:
         apart = (weights - 1) / _POOL
@@ -180,6 +195,7 @@ def _of_nodes(
     shared: Calibration,
     *,
     scored: Bool[np.ndarray, " node"],
+    weight: Weight | None,
 ) -> tuple[Curve, Curve]:
     """Factor a and shift b of each node: its log-odds are a u + b where its pool's are u.
 
@@ -194,15 +210,23 @@ def _of_nodes(
         u = shared.log_odds(score)
         place = np.clip((u + _FAR) / _WIDTH, 0, _BINS - 1).astype(np.int64)
         place += np.arange(nodes) * _BINS
-        count += np.bincount(place.ravel(), minlength=count.size).reshape(count.shape)
-        total += np.bincount(place.ravel(), u.ravel(), minlength=count.size).reshape(count.shape)
         known: Any = sparse.coo_array(labels[rows])
-        positives += np.bincount(known.col, minlength=nodes)
-        at_positives += np.bincount(known.col, u[known.row, known.col], minlength=nodes)
+        summed, at_known = u, u[known.row, known.col]
+        counts = of_known = None
+        if weight is not None:
+            of_example = weight[rows]
+            counts = np.repeat(of_example, nodes)
+            of_known = of_example[known.row]
+            summed, at_known = u * of_example[:, None], at_known * of_known
+        flat, size = place.ravel(), count.size
+        count += np.bincount(flat, counts, minlength=size).reshape(count.shape)
+        total += np.bincount(flat, summed.ravel(), minlength=size).reshape(count.shape)
+        positives += np.bincount(known.col, of_known, minlength=nodes)
+        at_positives += np.bincount(known.col, at_known, minlength=nodes)
     factor, shift = np.ones(nodes), np.zeros(nodes)
     own = np.flatnonzero(scored & (positives > 0))
     if len(own):
-        middle = logit(positives[own] / labels.shape[0])
+        middle = logit(positives[own] / example_weights.total(weight, labels.shape[0]))
         at_positives[own] -= positives[own] * middle
         for first in range(0, len(own), _TOGETHER):
             some = own[first : first + _TOGETHER]
@@ -252,6 +276,12 @@ def _fit_curves(
         loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-13}
     )
     return found.x[: len(u)], found.x[len(u) :]
+
+
+def _summed(
+    values: Float[np.ndarray, "example node"], weight: Weight | None
+) -> Float[np.ndarray, " node"]:
+    return values.sum(0, dtype=np.float64) if weight is None else weight @ values
 
 
 def _terms(score: np.ndarray) -> list[np.ndarray]:

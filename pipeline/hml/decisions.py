@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from pipeline.hml import score_kernels
+from pipeline.hml import score_kernels, weighted_cuts
+from pipeline.hml.example_weights import Weight
 from pipeline.hml.hierarchy import Hierarchy
 
 RULES = ("half", "prior_matched", "tuned", "budget")
@@ -49,7 +50,7 @@ def prior_matched_cuts(held_out: Any, share: Any) -> Float[np.ndarray, " node"]:
 
 
 def prior_matched_cuts_streamed(
-    held_out: Iterable[Any], examples: int, share: Any
+    held_out: Iterable[Any], examples: int, share: Any, *, weight: Weight | None = None
 ) -> Float[np.ndarray, " node"]:
     """The cuts of `prior_matched_cuts` from blocks that are looked at once.
 
@@ -59,6 +60,7 @@ def prior_matched_cuts_streamed(
         held_out: blocks (example, node) of the probabilities.
         examples: how many there are in all blocks.
         share: (node,) shares of positives in the training data.
+        weight: (example,) what each example counts, see `weighted_cuts`; None is 1.
 
     Raises:
         ValueError: a shape or range is wrong, or there is another number of examples.
@@ -71,6 +73,9 @@ def prior_matched_cuts_streamed(
         )
     if not bool(np.all((target >= 0) & (target <= 1))):
         raise ValueError("share must lie in [0, 1]")
+    if weight is not None:
+        blocks = (_block(block, len(target)) for block in held_out)
+        return weighted_cuts.prior_matched(blocks, target, weight)
     # The quantile lies between two scores, in ascending order: number `below` and the next one.
     position = np.clip(examples * (1 - target) + 0.5 - 1, 0, examples - 1)
     below = np.floor(position)
@@ -126,7 +131,13 @@ def decide(p: Scores, cuts: Any, hierarchy: Hierarchy) -> Scores:
 
 
 def budget_cuts(
-    held_out: Iterable[Any], examples: int, most: Any, *, per: int, nodes: int
+    held_out: Iterable[Any],
+    examples: int,
+    most: Any,
+    *,
+    per: int,
+    nodes: int,
+    weight: Weight | None = None,
 ) -> Float[np.ndarray, " node"]:
     """`budget`: cuts that a node's own probability reaches at most so often.
 
@@ -150,6 +161,7 @@ def budget_cuts(
         most: positives of each node, (node,) or one number for all.
         per: among so many examples. With 1, `most` is a share.
         nodes: how many.
+        weight: (example,) what each example counts, see `weighted_cuts`; None is 1.
 
     Returns:
         (node,) float64; infinity means never, 0 always.
@@ -164,7 +176,10 @@ def budget_cuts(
         raise ValueError(f"most must not be negative. Got {budget.min()}")
     if per < 1 or examples < 1:
         raise ValueError(f"per and examples must be at least 1. Got {per} and {examples}")
-    rank = np.floor(np.broadcast_to(budget, nodes) * (examples + 1) / per)
+    everything = examples if weight is None else float(weight.sum())
+    rank = np.floor(np.broadcast_to(budget, nodes) * (everything + 1) / per)
+    if weight is not None:
+        return weighted_cuts.budgeted((_block(b, nodes) for b in held_out), rank, weight)
     size = np.clip(rank, 1, examples).astype(np.int64)
     start = np.append(0, np.cumsum(size))
     kept, held, lost = np.full(start[-1], np.inf), *np.zeros((2, nodes), np.int64)

@@ -5,27 +5,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from pipeline.hml import example_weights
 from pipeline.hml.calibration import Calibration, Noise, Scores, fit_calibration
 from pipeline.hml.decisions import budget_cuts, half_cuts, prior_matched_cuts_streamed
 from pipeline.hml.ensemble import WORK, Combination, Ensemble
 from pipeline.hml.folds import folds, learners
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.members import (
-    ForestMembers,
-    KernelMembers,
-    Members,
-    NeighbourMembers,
-    NetworkMembers,
-)
+from pipeline.hml.learning import LEARN, Problem
+from pipeline.hml.members import Members
 from pipeline.hml.mixing import fit_weights, mixed
 from pipeline.hml.pools import pools_of
 from pipeline.hml.predictions import BLOCK, KEPT, Predictions
 from pipeline.hml.preprocessing import Standardizer
-from pipeline.hml.training import EpochEnd, Settings, Training, train
+from pipeline.hml.training import EpochEnd, Settings, Training
 from pipeline.hml.tuned import tuned_cuts
 
 Pair = Float[np.ndarray, "2 example node"]
@@ -40,6 +35,7 @@ def fit_members(
     kinds: Sequence[str] = ("network",),
     cross_fit: bool = True,
     groups: Any = None,
+    sample_weight: Any = None,
     seed: int,
     rows: Int[np.ndarray, " row"] | None = None,
     scored: np.ndarray | None = None,
@@ -60,6 +56,9 @@ def fit_members(
         cross_fit: whether examples are left out; without, there is nothing to place cuts or to
             combine kinds by.
         groups: (row,) what belongs together is left out together; None keeps no two together.
+        sample_weight: (row,) what each example counts, as so many copies of it would that belong
+            to one group (see `example_weights`); one of weight 0 is left out altogether, of what
+            the result says of rows, too. None is 1.
         seed: of everything.
         rows: (row,) the examples that are learnt from; None is all.
         scored: (node,) bool, the nodes that count; None is all.
@@ -67,47 +66,53 @@ def fit_members(
 
     Raises:
         ValueError: a kind is unknown or comes twice, there are too few members or examples, several
-            kinds without `cross_fit`, or `train` refuses its input.
+            kinds without `cross_fit`, a weight is no finite number of at least 0 or all are 0, or
+            `train` refuses its input.
     """
-    unknown = sorted({*kinds} - {*_FITS})
+    unknown = sorted({*kinds} - {*LEARN})
     if not kinds or unknown or len({*kinds}) < len(kinds):
-        raise ValueError(f"kinds must be some of {', '.join(_FITS)}, each once. Got {kinds}")
+        raise ValueError(f"kinds must be some of {', '.join(LEARN)}, each once. Got {kinds}")
     if not cross_fit and [*kinds] != ["network"]:
         raise ValueError(f"kinds must be network alone where nothing is left out. Got {kinds}")
     rows = np.arange(len(features)) if rows is None else rows
+    rows, groups, weight = _that_count(rows, groups, sample_weight)
     closed = sparse.csr_array(hierarchy.close(sparse.csr_array(labels)[rows])).astype(np.bool_)
     fold = learns = None
     if cross_fit:
-        fold = folds(closed, settings.members, groups=groups, seed=seed)
+        fold = folds(closed, settings.members, groups=groups, weight=weight, seed=seed)
         learns = learners(fold, settings.members)
-    preprocessing = Standardizer.fit(features, rows)
-    problem = _Problem(
-        features, rows, labels, closed, hierarchy, settings, learns, preprocessing, scored, seed
+    problem = Problem(
+        features=features,
+        rows=rows,
+        labels=labels,
+        closed=closed,
+        hierarchy=hierarchy,
+        settings=settings,
+        learns=learns,
+        preprocessing=Standardizer.fit(features, rows, weight=weight),
+        scored=scored,
+        weight=weight,
+        seed=seed,
     )
-    members = {kind: _FITS[kind](problem, on_epoch) for kind in kinds}
+    members = {kind: LEARN[kind](problem, on_epoch) for kind in kinds}
     return Fitted(problem, members, fold)
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """What members are fitted on; see `fit_members`."""
-
-    features: np.ndarray
-    rows: np.ndarray
-    labels: sparse.csr_array
-    closed: sparse.csr_array
-    hierarchy: Hierarchy
-    settings: Settings
-    learns: np.ndarray | None
-    preprocessing: Standardizer
-    scored: np.ndarray | None
-    seed: int
-
-    def learnt_labels(self) -> sparse.csr_array:
-        return sparse.csr_array(sparse.csr_array(self.labels)[self.rows])
-
-    def standardised(self, rows: slice = slice(None)) -> np.ndarray:
-        return self.preprocessing.transform(np.asarray(self.features[self.rows[rows]]))
+def _that_count(
+    rows: np.ndarray, groups: Any, sample_weight: Any
+) -> tuple[np.ndarray, Any, np.ndarray | None]:
+    """Rows with a weight, their groups and weights; None where each counts 1."""
+    if sample_weight is None:
+        return rows, groups, None
+    weight = example_weights.checked(sample_weight, len(rows))
+    counts = weight > 0
+    if groups is not None:
+        given = np.asarray(groups)
+        if given.shape != rows.shape:
+            raise ValueError(f"groups must have shape {rows.shape}. Got {given.shape}")
+        groups = given[counts]
+    weight = weight[counts]
+    return rows[counts], groups, None if (weight == 1).all() else weight
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ class Fitted:
         fold: (row,) see `folds`; None where nothing was left out.
     """
 
-    _problem: _Problem
+    _problem: Problem
     members: dict[str, Members]
     fold: np.ndarray | None
     _kept: dict[tuple[str, int], Pair] = field(default_factory=dict)
@@ -154,17 +159,21 @@ class Fitted:
         """
         problem = self._problem
         chosen = {kind: self.members[kind] for kind in (self.members if kinds is None else kinds)}
-        share = problem.hierarchy.support(problem.closed) / len(problem.rows)
+        weight = problem.weight
+        share = example_weights.support(problem.closed, weight)
+        share /= example_weights.total(weight, len(problem.rows))
         cuts = {"half": half_cuts(len(problem.hierarchy))}
         combination = None
         if self.fold is not None:
             combination, predictions = self._combine(tuple(chosen))
-            blocks = (p for _, p in predictions)
-            cuts["prior_matched"] = prior_matched_cuts_streamed(blocks, len(problem.rows), share)
-            cuts["tuned"] = tuned_cuts(predictions, beta=beta)
+            blocks, count = (p for _, p in predictions), len(problem.rows)
+            cuts["prior_matched"] = prior_matched_cuts_streamed(blocks, count, share, weight=weight)
+            cuts["tuned"] = tuned_cuts(predictions, beta=beta, weight=weight)
             if budget is not None:
-                blocks, count = (p for _, p in predictions), len(problem.rows)
-                cuts["budget"] = budget_cuts(blocks, count, budget, per=1000, nodes=len(share))
+                blocks = (p for _, p in predictions)
+                cuts["budget"] = budget_cuts(
+                    blocks, count, budget, per=1000, nodes=len(share), weight=weight
+                )
         return Ensemble(problem.hierarchy, problem.preprocessing, chosen, share, cuts, combination)
 
     def held_out(self, kinds: Sequence[str] | None = None) -> Predictions:
@@ -195,6 +204,7 @@ class Fitted:
             learns=problem.learns,
             preprocessing=problem.preprocessing,
             scored=problem.scored,
+            weight=problem.weight,
         )
 
     def _combine(self, chosen: tuple[str, ...]) -> tuple[Combination | None, Predictions]:
@@ -209,12 +219,14 @@ class Fitted:
         self, kinds: list[str]
     ) -> tuple[Combination | None, Callable[[slice], np.ndarray]]:
         problem, nodes = self._problem, len(self._problem.hierarchy)
-        labels, seed = problem.closed, problem.seed
+        labels, seed, counts = problem.closed, problem.seed, problem.weight
         scored = np.ones(nodes, bool) if problem.scored is None else problem.scored
         weight = np.ones((len(kinds), nodes))
         if len(kinds) > 1:
             means = ((rows, [pair.mean(0) for pair in pairs]) for rows, pairs in self._pairs(kinds))
-            weight = fit_weights(means, labels, kinds=len(kinds), scored=scored, seed=seed)
+            weight = fit_weights(
+                means, labels, kinds=len(kinds), scored=scored, weight=counts, seed=seed
+            )
 
         def score(pairs: list[Pair], of: int | None = None) -> np.ndarray:
             """Of both members together, or of one."""
@@ -222,15 +234,15 @@ class Fitted:
 
         each = ((score(p), score(p, 0), score(p, 1)) for _, p in self._pairs(kinds))
         # Networks learn nothing of nodes that do not count: their noise is no other node's.
-        pool = np.where(scored, pools_of(labels), -1)
-        noise = Noise.of(each, pool, problem.settings.members)
+        pool = np.where(scored, pools_of(labels, counts), -1)
+        noise = Noise.of(each, pool, problem.settings.members, counts)
         calibration = Calibration.none(nodes)
         if len(kinds) > 1:
 
             def worth() -> Scores:
                 return ((rows, noise.as_worth(score(pairs))) for rows, pairs in self._pairs(kinds))
 
-            calibration = fit_calibration(worth, labels, scored=scored, seed=seed)
+            calibration = fit_calibration(worth, labels, scored=scored, weight=counts, seed=seed)
         combination = Combination(weight, calibration)
 
         def held_out(rows: slice) -> np.ndarray:
@@ -268,51 +280,3 @@ class Fitted:
                 if 2 * len(self.members) * examples * nodes <= KEPT:
                     self._kept[kind, rows.start] = found[kind]
         return [found[kind] for kind in kinds]
-
-
-def _networks(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
-    networks = train(
-        problem.features,
-        problem.labels,
-        problem.hierarchy,
-        problem.settings,
-        seed=problem.seed,
-        rows=problem.rows,
-        learns=problem.learns,
-        preprocessing=problem.preprocessing,
-        scored=problem.scored,
-        on_epoch=on_epoch,
-    )
-    return NetworkMembers(networks, problem.hierarchy)
-
-
-def _neighbours(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
-    assert problem.learns is not None
-    features, labels = problem.standardised(), problem.learnt_labels()
-    return NeighbourMembers(features, labels, problem.hierarchy, problem.learns)
-
-
-def _kernel(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
-    assert problem.learns is not None
-    features, labels = problem.standardised(), problem.learnt_labels()
-    return KernelMembers(features, labels, problem.hierarchy, problem.learns)
-
-
-def _forest(problem: _Problem, on_epoch: EpochEnd | None) -> Members:
-    assert problem.learns is not None
-    return ForestMembers.grow(
-        problem.standardised(),
-        problem.learnt_labels(),
-        problem.hierarchy,
-        problem.learns,
-        seed=problem.seed,
-        threads=torch.get_num_threads(),
-    )
-
-
-_FITS: dict[str, Callable[[_Problem, EpochEnd | None], Members]] = {
-    "network": _networks,
-    "neighbours": _neighbours,
-    "forest": _forest,
-    "kernel": _kernel,
-}

@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 from scipy import sparse
 
+from pipeline.hml.example_weights import Weight
+
 FEWEST = 4  # members: with fewer, one would learn from a third of the examples or less
 # What a fold's own load counts beside that of the folds next to it. Two members leave it out and
 # one each of these, which makes 2; but then nothing would keep every other fold from being empty.
@@ -18,7 +20,12 @@ _OWN = 2.1
 
 
 def folds(
-    labels: sparse.csr_array, count: int, *, groups: Any = None, seed: int
+    labels: sparse.csr_array,
+    count: int,
+    *,
+    groups: Any = None,
+    weight: Weight | None = None,
+    seed: int,
 ) -> Int[np.ndarray, " example"]:
     """Deal examples to folds in a ring, so that rare positives are spread around it.
 
@@ -32,6 +39,7 @@ def folds(
         labels: (example, node) boolean CSR, closed upward.
         count: how many folds.
         groups: (example,) what belongs together goes into one fold; None keeps no two together.
+        weight: (example,) what each counts; None is 1.
         seed: of the chances.
 
     Returns:
@@ -46,20 +54,21 @@ def folds(
     if given.shape != (examples,):
         raise ValueError(f"groups must have shape ({examples},). Got {given.shape}")
     group = _numbered(given)
-    size = np.bincount(group)
+    size = np.bincount(group, weight)
     if len(size) < count:
         raise ValueError(
             f"there must be at least as many groups of examples as folds, {count}. Got {len(size)}"
         )
-    member = sparse.csr_array(
-        (np.ones(examples, np.int64), (group, np.arange(examples))), shape=(len(size), examples)
-    )
+    counts = np.ones(examples, np.int64) if weight is None else weight
+    member = sparse.csr_array((counts, (group, np.arange(examples))), shape=(len(size), examples))
     positives: Any = sparse.csr_array(member @ labels.astype(np.int64))
-    support = np.maximum(np.bincount(positives.indices, positives.data, minlength=nodes), 1)
+    support = np.bincount(positives.indices, positives.data, minlength=nodes)
+    support = np.where(support > 0, support, 1)
+    everything = counts.sum()
     rng = np.random.default_rng([seed, 3])
-    rarest = np.full(len(size), examples)
+    rarest = np.full(len(size), float(everything))
     rows = np.repeat(np.arange(len(size)), np.diff(positives.indptr))
-    np.minimum.at(rarest, rows, support[positives.indices].astype(np.int64))
+    np.minimum.at(rarest, rows, support[positives.indices])
     order = np.lexsort((rng.random(len(size)), -size, rarest))
 
     # Positives dealt so far per fold and node, over the node's support; the last column counts
@@ -75,7 +84,7 @@ def folds(
         chosen = int(np.argmin(missed + chance[place]))
         result[place] = chosen
         share = positives.data[within] / support[positives.indices[within]]
-        dealt[chosen, columns] += np.append(share, size[place] / examples)
+        dealt[chosen, columns] += np.append(share, size[place] / everything)
     return result[group]
 
 

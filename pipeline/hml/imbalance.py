@@ -18,7 +18,7 @@ Kind = Literal["node", "binary"]
 
 def imbalance_weights(
     support: Any,
-    n_examples: int,
+    n_examples: int | float,
     hierarchy: Hierarchy,
     *,
     variant: Variant = "paper",
@@ -32,8 +32,9 @@ def imbalance_weights(
     node's weight is `floor + r_max (r - r_min) / (r_max - r_min)`, or `floor` if r_max = r_min.
 
     Args:
-        support: (node,) number of positive training examples f of each node, labels closed upward.
-        n_examples: number of training examples n.
+        support: (node,) number of positive training examples f of each node, labels closed upward,
+            or their weight.
+        n_examples: number of training examples n, or their weight.
         hierarchy: of these nodes.
         variant: "paper" weights the positives; the extremes run over the scored nodes with
             0 < f < n, every other node weighs 1. "released" keeps the arithmetic of the
@@ -54,8 +55,8 @@ def imbalance_weights(
         raise ValueError(
             f"support must have shape ({len(hierarchy)},), one per node. Got {counts.shape}"
         )
-    if n_examples < 1:
-        raise ValueError(f"n_examples must be at least 1. Got {n_examples}")
+    if not n_examples > 0:
+        raise ValueError(f"n_examples must be above 0. Got {n_examples}")
     if not bool(np.all((counts >= 0) & (counts <= n_examples))):
         raise ValueError(
             f"support must lie in [0, n_examples = {n_examples}]. "

@@ -3,7 +3,7 @@
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
@@ -103,7 +103,7 @@ def constraint_loss(
     positive: Float[torch.Tensor, " node"] | None = None,
     negative: Float[torch.Tensor, " node"] | None = None,
     known: Bool[torch.Tensor, "*example node"] | None = None,
-    learns: Bool[torch.Tensor, "member example"] | None = None,
+    learns: Shaped[torch.Tensor, "member example"] | None = None,
     mode: Mode | None = None,
     focal_floor: float = 0.25,
     focal_power: float = 1.0,
@@ -111,7 +111,9 @@ def constraint_loss(
 ) -> Float[torch.Tensor, ""]:
     """`weighted_loss` without its checks, for callers whose tensors are as they must be.
 
-    `known` unites `mask` and `scored`, `learns` is `member_mask`; nothing waits for the device.
+    `known` unites `mask` and `scored`; nothing waits for the device. `learns` is `member_mask`, or
+    says what an example counts in a member's loss: 0 not at all, and a mean divides by the number
+    of those that do.
     """
     one = torch.ones((), dtype=logits.dtype, device=logits.device)
     positive, negative = (one if weight is None else weight for weight in (positive, negative))
@@ -130,7 +132,7 @@ def constraint_loss(
     if learns is not None:
         share = learns.to(logits.dtype)
         per_example = labels.shape[1] if known is None else known.sum(1)
-        entries = (learns * per_example).sum(1, keepdim=True).clamp(min=1)
+        entries = (learns.bool() * per_example).sum(1, keepdim=True).clamp(min=1)
     if reduction == "mean" and share is None:
         weight = weight / entries
     elif reduction == "mean":

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import sparse
 
+from pipeline.hml.example_weights import Weight
 from pipeline.hml.pools import Sample, fit_logistic, logit, pools_of, sampled
 
 # Standard deviation of the kinds' weights around their mean, as a prior. Smaller ones leave the
@@ -38,6 +39,7 @@ def fit_weights(
     *,
     scored: Bool[np.ndarray, " node"],
     kinds: int,
+    weight: Weight | None = None,
     seed: int,
 ) -> Float[np.ndarray, "kind node"]:
     """Fit the weights by logarithmic loss, with a bias for each pool that is left to calibration.
@@ -48,14 +50,15 @@ def fit_weights(
         labels: (example, node) boolean CSR of all examples, closed upward.
         scored: the nodes that are fitted to; the others take the weights of their pool.
         kinds: how many.
+        weight: (example,) what each counts; None is 1.
         seed: of the sample of negatives.
 
     Returns:
         (kind, node) float64, not negative.
     """
     logits = ((rows, [logit(part) for part in p]) for rows, p in out_of_fold)
-    pool = pools_of(labels)
-    samples = sampled(logits, labels, pool, scored=scored, seed=seed)
+    pool = pools_of(labels, weight)
+    samples = sampled(logits, labels, pool, scored=scored, weight=weight, seed=seed)
     equal = np.full(kinds, 1 / kinds)
     found = {number: _fit(sample, equal) for number, sample in samples.items()}
     return np.stack([found.get(int(number), equal) for number in pool], axis=1)

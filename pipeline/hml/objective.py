@@ -9,8 +9,9 @@ import torch
 from scipy import sparse
 from torch.nn import functional
 
-from pipeline.hml import baselines
+from pipeline.hml import baselines, example_weights
 from pipeline.hml.baselines import UNCONSTRAINED, Baseline
+from pipeline.hml.example_weights import Weight
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.imbalance import Kind, Variant, imbalance_weights, scored_nodes
 from pipeline.hml.losses import Reduction, check_options, constraint_loss
@@ -69,7 +70,7 @@ class Objective:
 
 
 # Of logits (member, example, node), closed labels (example, node) and which member learns from
-# which example, (member, example) or None.
+# which example, (member, example) or None: bool, or what the example counts in the member's loss.
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 # Of logits (member, example, node) and closed labels (example, node): (member, example, node).
 EntryLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -83,6 +84,7 @@ def loss_of(
     objective: Objective,
     scored: np.ndarray | None,
     device: torch.device,
+    weight: Weight | None = None,
 ) -> Loss:
     """The loss of an objective, whose weights come from the examples that are learnt from.
 
@@ -94,10 +96,17 @@ def loss_of(
         objective: see there.
         scored: (node,) bool, the nodes that enter; None is all.
         device: of the logits.
+        weight: (example,) what each counts for the weights of nodes; None is 1.
 
     Raises:
-        ValueError: `scored` is not a mask over the nodes, or a name or range is wrong.
+        ValueError: `scored` is not a mask over the nodes, a name or range is wrong, or a baseline
+            is to learn from weighted examples.
     """
+    if weight is not None and objective.baseline is not None:
+        raise ValueError(
+            f"sample_weight must be None with baseline {objective.baseline!r}, whose authors say "
+            "nothing of it"
+        )
     counted = None
     if scored is not None and not scored_nodes(scored, hierarchy).all():
         counted = torch.tensor(scored, device=device)
@@ -116,9 +125,10 @@ def loss_of(
         return plain_loss(counted, reduction)
     positive = negative = None
     if objective.variant is not None:
+        closed = sparse.csr_array(hierarchy.close(rows))
         weights = imbalance_weights(
-            hierarchy.support(rows),
-            rows.shape[0],
+            example_weights.support(closed, weight),
+            example_weights.total(weight, rows.shape[0]),
             hierarchy,
             variant=objective.variant,
             floor=objective.floor,
@@ -235,7 +245,10 @@ def _over_examples(
     """The sum over members of the reduction of (member, example) sums over so many nodes."""
     if learns is None:
         return rows.sum() / (rows.shape[1] * nodes) if reduction == "mean" else rows.sum()
-    rows = torch.where(learns, rows, 0)
+    seen = learns.bool()
+    rows = torch.where(seen, rows, 0)
+    if learns.is_floating_point():
+        rows = rows * learns
     if reduction == "mean":
-        rows = rows / (nodes * learns.sum(1, keepdim=True).clamp(min=1))
+        rows = rows / (nodes * seen.sum(1, keepdim=True).clamp(min=1))
     return rows.sum()

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
+from pipeline.hml.example_weights import Weight, support
+
 # Lowest supports of the pools.
 _LOWEST = np.array([0, 10, 30, 100, 300, 1000, 10_000])
 # Entries (example, node) that a pool is fitted on; beyond, negatives are sampled.
@@ -30,9 +32,9 @@ class Sample:
     weight: Float[np.ndarray, " entry"]
 
 
-def pools_of(labels: sparse.csr_array) -> Int[np.ndarray, " node"]:
-    """The pool of each node, by its positives among these labels (example, node)."""
-    return np.searchsorted(_LOWEST, np.asarray(labels.sum(axis=0)), side="right") - 1
+def pools_of(labels: sparse.csr_array, weight: Weight | None = None) -> Int[np.ndarray, " node"]:
+    """The pool of each node, by its positives among labels (example, node), or their weight."""
+    return np.searchsorted(_LOWEST, support(labels, weight), side="right") - 1
 
 
 def sampled(
@@ -41,6 +43,7 @@ def sampled(
     pool: Int[np.ndarray, " node"],
     *,
     scored: Bool[np.ndarray, " node"],
+    weight: Weight | None = None,
     seed: int,
 ) -> dict[int, Sample]:
     """All positives of each pool and, where there are many entries, a sample of its negatives.
@@ -50,6 +53,7 @@ def sampled(
         labels: (example, node) boolean CSR of all examples, closed upward.
         pool: of each node.
         scored: the nodes whose entries count, if they have a positive.
+        weight: (example,) what an example's entries count; None is 1.
         seed: of the sample.
 
     Returns:
@@ -68,8 +72,10 @@ def sampled(
             y = positive[:, nodes]
             kept = y | (rng.random(y.shape) < chance[number])
             values = np.stack([part[:, nodes][kept] for part in variables]).astype(np.float64)
-            weight = np.where(y[kept], 1.0, 1 / chance[number])
-            parts[number].append(Sample(values, y[kept], weight))
+            stands = np.where(y[kept], 1.0, 1 / chance[number])
+            if weight is not None:
+                stands *= np.broadcast_to(weight[rows, None], y.shape)[kept]
+            parts[number].append(Sample(values, y[kept], stands))
     return {number: _joined(samples) for number, samples in parts.items()}
 
 

@@ -30,12 +30,15 @@ class Standardizer:
         cls,
         features: Float[np.ndarray, "example feature"],
         rows: Int[np.ndarray, " row"] | None = None,
+        *,
+        weight: Float[np.ndarray, " row"] | None = None,
     ) -> "Standardizer":
         """Mean and standard deviation of the known values, in float64, streamed over examples.
 
         Args:
             features: memory-mapped or not.
             rows: the examples that count; None is all.
+            weight: what each of them counts; None is 1.
 
         Raises:
             ValueError: there is no example, or a value is infinite.
@@ -53,10 +56,17 @@ class Standardizer:
             block = np.asarray(features[rows[start : start + _BLOCK]], dtype=np.float64) - shift
             if np.isinf(block).any():
                 raise ValueError("features must be finite or NaN (missing). Got an infinite value")
-            known += (~np.isnan(block)).sum(0)
-            total += np.nansum(block, 0)
-            squares += np.nansum(block**2, 0)
-        count = np.maximum(known, 1)
+            if weight is None:
+                known += (~np.isnan(block)).sum(0)
+                total += np.nansum(block, 0)
+                squares += np.nansum(block**2, 0)
+            else:
+                counts = weight[start : start + _BLOCK]
+                known += counts @ ~np.isnan(block)
+                block = np.nan_to_num(block, copy=False, nan=0.0)
+                total += counts @ block
+                squares += counts @ block**2
+        count = np.where(known > 0, known, 1)
         mean = total / count
         variance = np.maximum(squares / count - mean**2, 0)
         # Rounding leaves a constant feature with a variance of about 1e-17 of its square.

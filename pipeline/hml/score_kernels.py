@@ -184,3 +184,77 @@ def keep_largest(scores: Any, start: Any, kept: Any, held: Any, dropped: Any) ->
                     at = below
                 heap[at] = score
                 dropped[node] = dropped[node] + 1 if heap[0] == least else 0
+
+
+@compiled
+def _drop_least(heap: Any, load: Any, count: int) -> None:
+    """Drop the first of the `count` scores of a heap, and of their weights: the last one sinks."""
+    score, weight = heap[count - 1], load[count - 1]
+    at = 0
+    while 2 * at + 1 < count - 1:
+        below = 2 * at + 1
+        if below + 1 < count - 1 and heap[below + 1] < heap[below]:
+            below += 1
+        if heap[below] >= score:
+            break
+        heap[at], load[at] = heap[below], load[below]
+        at = below
+    heap[at], load[at] = score, weight
+
+
+@compiled
+def keep_heaviest(
+    scores: Any,
+    weights: Any,
+    enough: Any,
+    start: Any,
+    kept: Any,
+    load: Any,
+    held: Any,
+    mass: Any,
+    lost: Any,
+) -> None:
+    """Keep the largest scores of each node that weigh enough, and the weight of ties it lost.
+
+    Args:
+        scores: (example, node), finite.
+        weights: (example,) above 0.
+        enough: (node,) what the scores that are kept weigh, at least.
+        start: (node + 1,): `kept[start[n]:start[n + 1]]` is the heap of node n, least score first.
+        kept: (score,) float64, what is kept.
+        load: (score,) the weights of these.
+        held: (node,) how many scores each heap holds; overwritten, as are the others.
+        mass: (node,) their weight.
+        lost: (node,) the weight of scores that equal the heap's least and were not kept.
+    """
+    for node in range(scores.shape[1]):
+        heap = kept[start[node] : start[node + 1]]
+        own = load[start[node] : start[node + 1]]
+        count, total = held[node], mass[node]
+        for example in range(scores.shape[0]):
+            score, weight = np.float64(scores[example, node]), weights[example]
+            full = count == heap.shape[0]  # of scores whose weights are nothing beside others
+            if count > 0 and (total >= enough[node] or full) and score <= heap[0]:
+                if score == heap[0]:
+                    lost[node] += weight
+                continue
+            if full:
+                least, total, lost[node] = heap[0], total - own[0], lost[node] + own[0]
+                _drop_least(heap, own, count)
+                count -= 1
+                if count == 0 or heap[0] > least:
+                    lost[node] = 0.0
+            at = count
+            while at > 0 and heap[(at - 1) // 2] > score:
+                heap[at], own[at] = heap[(at - 1) // 2], own[(at - 1) // 2]
+                at = (at - 1) // 2
+            heap[at], own[at] = score, weight
+            count += 1
+            total += weight
+            while count > 1 and total - own[0] >= enough[node]:
+                least, total, lost[node] = heap[0], total - own[0], lost[node] + own[0]
+                _drop_least(heap, own, count)
+                count -= 1
+                if heap[0] > least:
+                    lost[node] = 0.0
+        held[node], mass[node] = count, total

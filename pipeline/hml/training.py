@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from pipeline.errors import RarenodeError
-from pipeline.hml import baselines, memory
+from pipeline.hml import baselines, example_weights, memory
 from pipeline.hml.batches import Batch, DeviceBatches, HostBatches
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.network import Networks
@@ -89,6 +89,7 @@ def train(
     learns: Bool[np.ndarray, "member row"] | None = None,
     preprocessing: Standardizer | None = None,
     scored: np.ndarray | None = None,
+    weight: Float[np.ndarray, " row"] | None = None,
     on_epoch: EpochEnd | None = None,
     device: torch.device | str = "cpu",
 ) -> Networks:
@@ -107,6 +108,9 @@ def train(
             None is all from all.
         preprocessing: what the features go through, batch by batch; None takes them as they are.
         scored: (node,) bool, the nodes that enter the loss; None is all.
+        weight: (row,) what each of these examples counts, above 0; None is 1. An epoch shows each
+            once: it is the loss that is weighted, so that as a batch of all of them counts as one
+            of as many copies would, and smaller batches do so in expectation.
         on_epoch: called with the number of finished epochs and the networks (in training mode, on
             their device); what it raises ends the training.
         device: "cpu", or an accelerator such as "cuda", where layers compute in bfloat16, the loss
@@ -116,7 +120,8 @@ def train(
         The networks, in evaluation mode, on the CPU.
 
     Raises:
-        ValueError: shapes do not fit, or one member in a mode that compares members.
+        ValueError: shapes do not fit, one member in a mode that compares members, or a baseline is
+            to learn from weighted examples.
         TrainingError: the loss is not finite any more.
     """
     training = Training(
@@ -129,6 +134,7 @@ def train(
         learns=learns,
         preprocessing=preprocessing,
         scored=scored,
+        weight=weight,
         device=device,
     )
     networks = training.networks
@@ -174,6 +180,7 @@ class Training:
         learns: Bool[np.ndarray, "member row"] | None = None,
         preprocessing: Standardizer | None = None,
         scored: np.ndarray | None = None,
+        weight: Float[np.ndarray, " row"] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         _check(features, labels, hierarchy)
@@ -192,7 +199,12 @@ class Training:
             raise ValueError(
                 f"learns must have shape (member, row) = {expected}. Got {learns.shape}"
             )
-        data = (features, self._examples, learnt, hierarchy, through, learns)
+        counts = learns
+        if weight is not None:
+            every = np.ones(expected, np.bool_) if learns is None else learns
+            relative = settings.objective.reduction == "mean"
+            counts = example_weights.per_member(weight, every, relative=relative)
+        data = (features, self._examples, learnt, hierarchy, through, counts)
         self._batches = HostBatches(*data) if on_host else DeviceBatches(*data, device=self.device)
         self._drawn_from = np.arange(len(self._examples))
         if settings.objective.baseline == "oversampling":
@@ -205,11 +217,13 @@ class Training:
         nodes = len(hierarchy)
         if settings.prior_start:
             # Half a positive and half a negative more: there is a logit where there are none.
-            networks.start_at((hierarchy.support(learnt) + 0.5) / (len(self._examples) + 1))
+            closed = sparse.csr_array(hierarchy.close(learnt))
+            everything = example_weights.total(weight, len(self._examples))
+            networks.start_at((example_weights.support(closed, weight) + 0.5) / (everything + 1))
         elif (common := baselines.start(settings.objective.baseline, nodes)) is not None:
             networks.start_at(np.full(nodes, common))
         self.networks = networks.to(self.device)
-        self.loss = loss_of(learnt, hierarchy, settings.objective, scored, self.device)
+        self.loss = loss_of(learnt, hierarchy, settings.objective, scored, self.device, weight)
         self._optimiser = torch.optim.Adam(
             self.networks.parameters(),
             lr=settings.learning_rate,

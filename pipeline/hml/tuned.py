@@ -8,9 +8,10 @@ by itself, it learns from nodes of similar support on this scale, on which 1 is 
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
-from pipeline.hml import score_kernels
+from pipeline.hml import score_kernels, weighted_cuts
+from pipeline.hml.example_weights import Weight
 from pipeline.hml.predictions import Predictions
 
 # Predicted examples of a node relative to its positives.
@@ -26,7 +27,9 @@ _SIMILAR = 1.0
 _SAME = 1e-12
 
 
-def tuned_cuts(held_out: Predictions, *, beta: float = 1.0) -> Float[np.ndarray, " node"]:
+def tuned_cuts(
+    held_out: Predictions, *, beta: float = 1.0, weight: Weight | None = None
+) -> Float[np.ndarray, " node"]:
     """`tuned`: the cut of each node at which the F-measure is greatest on held-out scores.
 
     Each node may predict as many held-out examples as `GRID` times its positives, at least one. Its
@@ -44,6 +47,7 @@ def tuned_cuts(held_out: Predictions, *, beta: float = 1.0) -> Float[np.ndarray,
         held_out: probabilities and labels of examples that the model did not learn from. Nodes that
             are not scored have no cut.
         beta: recall counts beta times as much as precision.
+        weight: (example,) what each example counts, see `weighted_cuts`; None is 1.
 
     Returns:
         (scored node,) float64; infinity for a node without a held-out positive, which is never
@@ -59,6 +63,25 @@ def tuned_cuts(held_out: Predictions, *, beta: float = 1.0) -> Float[np.ndarray,
     examples, nodes = labels.shape
     if not examples:
         raise ValueError("held_out must have an example. Got none")
+    if weight is None:
+        support, cuts, curves = _candidates(held_out, beta)
+    else:
+        support, cuts, curves = weighted_cuts.tuned(held_out, weight, GRID, beta=beta)
+    known = np.flatnonzero(support)
+    chosen = _argmax(_shrunk(curves[known], support[known]))
+    result = np.full(nodes, np.inf)
+    result[known] = cuts[known, chosen]
+    return result
+
+
+def _candidates(
+    held_out: Predictions, beta: float
+) -> tuple[
+    Int[np.ndarray, " node"], Float[np.ndarray, "node grid"], Float[np.ndarray, "node grid"]
+]:
+    """Each node's positives, its cuts, and the F-measure at each of them."""
+    labels = held_out.labels
+    examples, nodes = labels.shape
     support = np.bincount(labels.indices, minlength=nodes)
     counts = np.clip(np.floor(np.outer(support, GRID) + 0.5), 1, examples).astype(np.int64)
     # One more than is predicted at most: the cut lies before it.
@@ -77,17 +100,13 @@ def tuned_cuts(held_out: Predictions, *, beta: float = 1.0) -> Float[np.ndarray,
     positives = np.split(score[order], np.cumsum(support)[:-1])
 
     cuts, curves = np.full(counts.shape, np.inf), np.zeros(counts.shape)
-    known = np.flatnonzero(support)
-    for node in known:
+    for node in np.flatnonzero(support):
         top = largest[start[node] : start[node + 1]]
         top.sort()
         cuts[node], reach = _cuts_at(top, int(lost[node]), counts[node])
         found = support[node] - np.searchsorted(np.sort(positives[node]), cuts[node])
         curves[node] = (1 + beta**2) * found / (beta**2 * support[node] + reach)
-    chosen = _argmax(_shrunk(curves[known], support[known]))
-    result = np.full(nodes, np.inf)
-    result[known] = cuts[known, chosen]
-    return result
+    return support, cuts, curves
 
 
 def _cuts_at(
@@ -110,7 +129,7 @@ def _cuts_at(
 
 
 def _shrunk(
-    curves: Float[np.ndarray, "node grid"], support: Int[np.ndarray, " node"]
+    curves: Float[np.ndarray, "node grid"], support: Shaped[np.ndarray, " node"]
 ) -> Float[np.ndarray, "node grid"]:
     """Curves, each shrunk towards the mean curve of nodes of similar support."""
     values, place = np.unique(support, return_inverse=True)

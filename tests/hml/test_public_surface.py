@@ -23,10 +23,11 @@ SIGNATURES = {
     "Hierarchy.close": ["self", "y"],
     "Hierarchy.ancestors": ["self", "name"],
     "Hierarchy.descendants": ["self", "name"],
-    "RareNodeClassifier.fit": ["self", "X", "Y", "groups"],
+    "RareNodeClassifier.fit": ["self", "X", "y", "groups", "sample_weight"],
+    "RareNodeClassifier.score": ["self", "X", "y", "sample_weight"],
     "fit_members": [
-        "features", "labels", "hierarchy", "settings", "*kinds", "*cross_fit", "*groups", "*seed",
-        "*rows", "*scored", "*on_epoch",
+        "features", "labels", "hierarchy", "settings", "*kinds", "*cross_fit", "*groups",
+        "*sample_weight", "*seed", "*rows", "*scored", "*on_epoch",
     ],
     "Ensemble.predict_proba": ["self", "features"],
     "Ensemble.member_probability": ["self", "features"],
@@ -42,8 +43,8 @@ SIGNATURES = {
 }  # fmt: skip
 DEFAULTS = {
     "fit_members": {
-        "kinds": ("network",), "cross_fit": True, "groups": None, "rows": None,
-        "scored": None, "on_epoch": None,
+        "kinds": ("network",), "cross_fit": True, "groups": None, "sample_weight": None,
+        "rows": None, "scored": None, "on_epoch": None,
     },
     "imbalance_weights": {"variant": "paper", "floor": 0.25, "kind": "node", "scored": None},
     "weighted_loss": {

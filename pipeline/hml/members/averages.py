@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import sparse
 
+from pipeline.hml.example_weights import support
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members.contract import Members
 
@@ -27,9 +28,11 @@ class LabelledMembers(Members):
         labels: (row, node) boolean CSR of the training examples.
         hierarchy: of the nodes.
         learns: (member, row) bool, see `folds`.
+        weight: (row,) what each training example counts, above 0; None is 1.
 
     Raises:
-        ValueError: shapes do not fit, there is no member, or one learns from nothing.
+        ValueError: shapes do not fit, there is no member, one learns from nothing, or a weight is
+            not above 0.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class LabelledMembers(Members):
         labels: sparse.csr_array,
         hierarchy: Hierarchy,
         learns: Bool[np.ndarray, "member row"],
+        weight: Float[np.ndarray, " row"] | None = None,
     ) -> None:
         if learns.ndim != 2 or learns.dtype != np.bool_:
             raise ValueError(f"learns must be bool (member, row). Got {learns.dtype}")
@@ -46,22 +50,37 @@ class LabelledMembers(Members):
             )
         if not len(learns) or not learns.any(1).all():
             raise ValueError("there must be members, and each must learn from an example")
+        if weight is not None and not (
+            weight.shape == learns.shape[1:]
+            and weight.dtype == np.float64
+            and bool(np.all((weight > 0) & np.isfinite(weight)))
+        ):
+            raise ValueError(
+                f"weight must be float64 ({learns.shape[1]},), finite and above 0. "
+                f"Got {weight.dtype} of shape {weight.shape}"
+            )
         self.count = len(learns)
         self.learns = learns
+        self.weight = weight
         self._labels = sparse.csr_array(labels).astype(np.bool_)
-        self._closed: Any = sparse.csr_array(hierarchy.close(self._labels)).astype(np.float32)
+        closed = sparse.csr_array(hierarchy.close(self._labels))
+        self._closed: Any = closed.astype(np.float32)
         # Of all examples, for every member: a share without the examples that a member leaves out
         # would be lower for their positives than for others, and tell them apart the wrong way.
-        self._prior = np.asarray(self._closed.mean(axis=0), dtype=np.float32)
+        if weight is None:
+            self._prior = np.asarray(self._closed.mean(axis=0), dtype=np.float32)
+        else:
+            self._prior = (support(closed, weight) / weight.sum()).astype(np.float32)
         self.width = len(hierarchy)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Members`."""
-        return {
+        arrays = {
             "learns": self.learns,
             "labels/indptr": self._labels.indptr.astype(np.int64),
             "labels/indices": self._labels.indices.astype(np.int32),
         }
+        return arrays if self.weight is None else arrays | {"weight": self.weight}
 
 
 class AveragingMembers(LabelledMembers):

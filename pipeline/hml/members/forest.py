@@ -48,6 +48,7 @@ class ForestMembers(AveragingMembers):
         labels: see `AveragingMembers`, as are hierarchy and learns.
         hierarchy: of the nodes.
         learns: (member, row) bool.
+        weight: see `AveragingMembers`.
     """
 
     kind: ClassVar[str] = "forest"
@@ -59,14 +60,21 @@ class ForestMembers(AveragingMembers):
         labels: sparse.csr_array,
         hierarchy: Hierarchy,
         learns: Bool[np.ndarray, "member row"],
+        weight: Float[np.ndarray, " row"] | None = None,
     ) -> None:
-        super().__init__(labels, hierarchy, learns)
+        super().__init__(labels, hierarchy, learns, weight)
         self.trees = trees
         self.features = features
         self._per_member = np.bincount(trees.member, minlength=self.count)
         # Entries of W that an example makes on the mean: leaves of like examples may be large.
         leaf = np.diff(trees.start).astype(np.float64)
         self.width = max(self.width, int(4 * (leaf @ leaf) / max(learns.sum(1).min(), 1)))
+        # What each example of a leaf counts there, leaf by leaf as `trees.row`; the sum is 1.
+        self._within: np.ndarray | None = None
+        if weight is not None:
+            each = weight[trees.row]
+            number = np.repeat(np.arange(len(trees.left)), np.diff(trees.start))
+            self._within = each / np.bincount(number, each, minlength=len(trees.left))[number]
 
     @classmethod
     def grow(
@@ -76,6 +84,7 @@ class ForestMembers(AveragingMembers):
         hierarchy: Hierarchy,
         learns: Bool[np.ndarray, "member row"],
         *,
+        weight: Float[np.ndarray, " row"] | None = None,
         seed: int,
         trees: int = TREES,
         threads: int = 1,
@@ -92,6 +101,7 @@ class ForestMembers(AveragingMembers):
             labels: (row, node) boolean CSR.
             hierarchy: of the nodes.
             learns: (member, row) bool, which member's trees are grown from which examples.
+            weight: see `AveragingMembers`; a leaf weighs 2 at least.
             seed: of projection and trees.
             trees: of all members together, at least one each.
             threads: for growing.
@@ -105,16 +115,26 @@ class ForestMembers(AveragingMembers):
         places = filled = 0
         for member, learnt in enumerate(map(np.flatnonzero, learns)):
             known = closed[learnt]
+            smallest: dict[str, Any] = {"min_samples_leaf": min(_LEAF, len(learnt))}
+            counts = None
             support = np.maximum(known.sum(axis=0), 1)
+            if weight is not None:
+                counts = weight[learnt]
+                # A little less, because what the share is multiplied with again may round it up.
+                share = _LEAF * (1 - 1e-9) / counts.sum()
+                smallest = {"min_weight_fraction_leaf": min(share, 0.5)}
+                support = counts @ known
+                support = np.where(support > 0, support, 1)
             regressor: Any = ensemble.ExtraTreesRegressor
             forest = regressor(
                 max(1, trees // len(learns)),
-                min_samples_leaf=min(_LEAF, len(learnt)),
                 max_features="sqrt",
                 random_state=int(rng.integers(2**31)),
                 n_jobs=threads,
+                **smallest,
             )
-            forest.fit(features[learnt], known @ (projection / np.sqrt(support)[:, None]))
+            target = known @ (projection / np.sqrt(support)[:, None])
+            forest.fit(features[learnt], target, sample_weight=counts)
             leaf = forest.apply(features[learnt])
             for number, grown in enumerate(forest.estimators_):
                 part = _tree(grown.tree_, member, learnt, leaf[:, number], places, filled)
@@ -122,7 +142,7 @@ class ForestMembers(AveragingMembers):
                 places, filled = places + len(part.left), filled + len(part.row)
         joined = Trees(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         joined = joined._replace(start=np.append(joined.start, filled))
-        return cls(joined, features.shape[1], labels, hierarchy, learns)
+        return cls(joined, features.shape[1], labels, hierarchy, learns, weight)
 
     def weights(
         self,
@@ -144,11 +164,16 @@ class ForestMembers(AveragingMembers):
         )
         counts = (share / self._per_member[:, None])[trees.member].T  # (example, tree)
         size = np.where(counts > 0, trees.start[leaf + 1] - trees.start[leaf], 0)
-        weight = np.repeat((counts / np.maximum(size, 1)).ravel(), size.ravel())
+        if self._within is None:
+            counts = counts / np.maximum(size, 1)
+        weight = np.repeat(counts.ravel(), size.ravel())
         # Ranges from each leaf's start, one behind the other.
         ends = np.cumsum(size.ravel())
         first = trees.start[leaf].ravel() - np.append(0, ends[:-1])
-        row = trees.row[np.repeat(first, size.ravel()) + np.arange(ends[-1])]
+        place = np.repeat(first, size.ravel()) + np.arange(ends[-1])
+        if self._within is not None:
+            weight *= self._within[place]
+        row = trees.row[place]
         start = np.append(0, np.cumsum(size.sum(1)))
         return sparse.csr_array((weight, row, start), shape=(len(x), self.learns.shape[1]))
 
@@ -196,7 +221,7 @@ class ForestMembers(AveragingMembers):
         ):
             raise ValueError("trees do not fit together")
         labels = stored_labels(arrays, hierarchy)
-        return cls(trees, features, labels, hierarchy, arrays["learns"])
+        return cls(trees, features, labels, hierarchy, arrays["learns"], arrays.get("weight"))
 
 
 def _tree(

@@ -1,6 +1,6 @@
 """Members that are kernel ridge regressions of the labels.
 
-    p = prior + k (K + noise)^-1 (Y - prior)
+    p = prior + k (K + noise / weight)^-1 (Y - prior)
 
 the mean of a Gaussian process (Rasmussen & Williams, "Gaussian Processes for Machine Learning",
 2006, equation 2.25), with one inverse for all nodes together. Y are labels closed upward, k
@@ -43,6 +43,7 @@ class KernelMembers(LabelledMembers):
         hierarchy: of the nodes.
         learns: (member, row) bool.
         landmarks: how many, at most.
+        weight: see `LabelledMembers`.
     """
 
     kind: ClassVar[str] = "kernel"
@@ -55,8 +56,9 @@ class KernelMembers(LabelledMembers):
         learns: Bool[np.ndarray, "member row"],
         *,
         landmarks: int = LANDMARKS,
+        weight: Float[np.ndarray, " row"] | None = None,
     ) -> None:
-        super().__init__(labels, hierarchy, learns)
+        super().__init__(labels, hierarchy, learns, weight)
         self._examples = features
         self.features = features.shape[1]
         self._landmarks = landmarks
@@ -111,14 +113,15 @@ class KernelMembers(LabelledMembers):
         if not isinstance(landmarks, int) or landmarks < 1:
             raise ValueError(f"landmarks must be a whole number from 1. Got {landmarks!r}")
         labels = stored_labels(arrays, hierarchy)
-        return cls(features, labels, hierarchy, arrays["learns"], landmarks=landmarks)
+        learns, weight = arrays["learns"], arrays.get("weight")
+        return cls(features, labels, hierarchy, learns, landmarks=landmarks, weight=weight)
 
     def _placed(self, x: np.ndarray) -> tuple["_Solution", Float[np.ndarray, "example landmark"]]:
         """Examples in the coordinates of the landmarks, where dot products are the kernel's."""
         if x.shape[1] != self.features:
             raise ValueError(f"x must have {self.features} features. Got {x.shape[1]}")
         if self._solution is None:
-            self._solution = _Solution.of(self._standing, self._examples, self.learns)
+            self._solution = _Solution.of(self._standing, self._examples, self.learns, self.weight)
             entries = self.count * len(self._standing) * (self._closed.shape[1] + 1)
             if entries <= _ENTRIES:
                 self._coefficients = [self._regression(h) for h in range(self.count)]
@@ -132,9 +135,17 @@ class KernelMembers(LabelledMembers):
         """
         assert self._solution is not None
         learnt = np.flatnonzero(self.learns[member])
-        place = self._solution.place[learnt]
+        place = self._weighted(self._solution.place, learnt)
         targets = np.column_stack([(self._closed[learnt].T @ place).T, place.sum(0)])
         return self._solution.inverse[member] @ targets.astype(np.float32)
+
+    def _weighted(
+        self, place: Float[np.ndarray, "row landmark"], learnt: np.ndarray
+    ) -> Float[np.ndarray, "learnt landmark"]:
+        """Coordinates of some training examples, times what these count."""
+        if self.weight is None:
+            return place[learnt]
+        return (place[learnt] * self.weight[learnt, None]).astype(np.float32)
 
     def _of_member(
         self, member: int, solution: "_Solution", place: Float[np.ndarray, "example landmark"]
@@ -145,7 +156,7 @@ class KernelMembers(LabelledMembers):
             p, total = found[:, :-1], found[:, -1:]
         else:
             learnt = np.flatnonzero(self.learns[member])
-            weight = (place @ solution.inverse[member]) @ solution.place[learnt].T
+            weight = (place @ solution.inverse[member]) @ self._weighted(solution.place, learnt).T
             p = np.asarray((self._closed[learnt].T @ weight.T).T, dtype=np.float32)
             total = weight.sum(1, keepdims=True)
         p = p + (1 - total) * self._prior
@@ -161,7 +172,8 @@ class _Solution:
         landmarks: (landmark, feature).
         root: (landmark, landmark) float64, lower triangular: root root' is their kernel.
         place: (row, landmark) float32, the training examples' coordinates.
-        inverse: (member, landmark, landmark) float32, (sum of place' place of its rows + noise)^-1.
+        inverse: (member, landmark, landmark) float32, (sum of weight place' place of its rows +
+            noise)^-1.
     """
 
     landmarks: np.ndarray
@@ -175,7 +187,13 @@ class _Solution:
         return replace(self, place=nothing, inverse=nothing[None])
 
     @classmethod
-    def of(cls, landmarks: np.ndarray, examples: np.ndarray, learns: np.ndarray) -> "_Solution":
+    def of(
+        cls,
+        landmarks: np.ndarray,
+        examples: np.ndarray,
+        learns: np.ndarray,
+        weight: np.ndarray | None,
+    ) -> "_Solution":
         """Solve each member's regression."""
         from scipy.linalg import cholesky, lapack  # it takes a while to import
 
@@ -191,13 +209,19 @@ class _Solution:
         for start in range(0, len(examples), number):
             rows = slice(start, start + number)
             found.place[rows] = found.coordinates(examples[rows])
-        everything = found.place.T @ found.place + _NOISE * np.eye(number, dtype=np.float32)
+        place, factor, invert = found.place, lapack.spotrf, lapack.spotri
+        if weight is not None:
+            # A large weight is as little noise: float32 would not tell that from none.
+            place, factor, invert = _rooted(place, weight), lapack.dpotrf, lapack.dpotri
+        everything = place.T @ place + _NOISE * np.eye(number, dtype=place.dtype)
         for inverse, learnt in zip(found.inverse, learns, strict=True):
-            left = found.place[~learnt]
-            root, wrong = lapack.spotrf(everything - left.T @ left, lower=True, overwrite_a=True)
-            half, failed = lapack.spotri(root, lower=True, overwrite_c=True)
+            left = place[~learnt]
+            root, wrong = factor(everything - left.T @ left, lower=True, overwrite_a=True)
+            half, failed = invert(root, lower=True, overwrite_c=True)
             if wrong or failed:
-                raise FloatingPointError("the kernel of the examples has no inverse in float32")
+                raise FloatingPointError(
+                    f"the kernel of the examples has no inverse in {place.dtype}"
+                )
             half = np.tril(half)
             inverse[:] = half + np.tril(half, -1).T
         return found
@@ -212,6 +236,13 @@ class _Solution:
         return solve_triangular(self.root, near, lower=True, check_finite=False).T.astype(
             np.float32
         )
+
+
+def _rooted(
+    place: Float[np.ndarray, "row landmark"], weight: Float[np.ndarray, " row"]
+) -> Float[np.ndarray, "row landmark"]:
+    """Coordinates whose squares count as the weights say, in float64."""
+    return place * np.sqrt(weight)[:, None]
 
 
 def _kernel(

@@ -45,6 +45,8 @@ class NeighbourMembers(AveragingMembers):
         hierarchy: of the nodes.
         learns: (member, row) bool.
         neighbours: how many, at most.
+        weight: see `AveragingMembers`. As many neighbours as weigh so much are taken, of the last
+            ones as much as is wanted.
     """
 
     kind: ClassVar[str] = "neighbours"
@@ -57,16 +59,18 @@ class NeighbourMembers(AveragingMembers):
         learns: Bool[np.ndarray, "member row"],
         *,
         neighbours: int = NEIGHBOURS,
+        weight: Float[np.ndarray, " row"] | None = None,
     ) -> None:
         from sklearn.neighbors import NearestNeighbors  # it takes seconds to import
 
-        super().__init__(labels, hierarchy, learns)
+        super().__init__(labels, hierarchy, learns, weight)
         self._examples = features
         self.features = features.shape[1]
         self._neighbours = neighbours
         self._usable = learns & features.any(1)
         kept = max(self._usable.mean(), 1e-3)
-        wanted = min(neighbours, len(features))
+        mean = 1.0 if weight is None else float(weight.mean())
+        wanted = min(neighbours / mean, len(features))
         self._searched = min(len(features), math.ceil(_SPARE * wanted / kept))
         self._index: Any = NearestNeighbors(n_neighbors=self._searched, metric="cosine")
         self._index.fit(features)
@@ -110,28 +114,37 @@ class NeighbourMembers(AveragingMembers):
         value = np.maximum(similarity, 1e-6)
         rank, known = similarity.copy(), np.zeros(row.shape, dtype=np.bool_)
         total, short = np.zeros(row.shape), np.zeros(len(x), dtype=np.bool_)
+        mass = None if self.weight is None else self.weight[row]
         for member, usable in enumerate(self._usable):
-            counts, wanted = share[member] > 0, min(self._neighbours, int(usable.sum()))
+            everything = _weight_of(self.weight, usable)
+            counts, wanted = share[member] > 0, min(self._neighbours, everything)
             if not counts.any() or not wanted:
                 continue
             allowed = usable[row]
-            edge = _largest(rank, allowed, wanted)
+            edge = _edge(rank, allowed, wanted, mass)
             near = allowed & (np.abs(rank - edge) <= _ROUNDING)
             # Float32 cannot say who of these is nearer; how it rounds depends on the block.
             near &= ~known & (near.sum(1, keepdims=True) > 1)
             if near.any():
                 rank[near] = self._similarities(x, row, near)
                 known |= near
-                edge = _largest(rank, allowed, wanted)
+                edge = _edge(rank, allowed, wanted, mass)
             above = allowed & (rank > edge + _EQUAL)
             tied = allowed & (np.abs(rank - edge) <= _EQUAL)
-            places = wanted - above.sum(1, keepdims=True)
-            weight = value * (above + tied * (places / np.maximum(tied.sum(1, keepdims=True), 1)))
+            if mass is None:
+                places = wanted - above.sum(1, keepdims=True)
+                part = above + tied * (places / np.maximum(tied.sum(1, keepdims=True), 1))
+            else:
+                above, tied = above * mass, tied * mass
+                places = wanted - above.sum(1, keepdims=True)
+                held = tied.sum(1, keepdims=True)
+                part = above + tied * (places / np.where(held > 0, held, 1))
+            weight = value * part
             if searched < len(self._examples):
                 short |= counts & (edge[:, 0] <= similarity[:, -1] + _ROUNDING)
-            total += (
-                share[member][:, None] * weight / np.maximum(weight.sum(1, keepdims=True), 1e-9)
-            )
+            sums = weight.sum(1, keepdims=True)
+            least = 1e-9 if mass is None else np.finfo(np.float64).tiny
+            total += share[member][:, None] * weight / np.maximum(sums, least)
         start = np.arange(0, row.size + 1, searched)
         shape = (len(x), len(self._examples))
         found = sparse.csr_array((total.ravel(), row.ravel(), start), shape=shape)
@@ -191,6 +204,7 @@ class NeighbourMembers(AveragingMembers):
             hierarchy,
             arrays["learns"],
             neighbours=neighbours,
+            weight=arrays.get("weight"),
         )
 
 
@@ -250,6 +264,29 @@ class _Graph:
             yield
         finally:
             self._faiss.omp_set_num_threads(threads)
+
+
+def _weight_of(
+    weight: Float[np.ndarray, " row"] | None, usable: Bool[np.ndarray, " row"]
+) -> int | float:
+    """The weight of the examples that a member may take."""
+    return int(usable.sum()) if weight is None else float(weight[usable].sum())
+
+
+def _edge(
+    rank: Float[np.ndarray, "example place"],
+    allowed: Bool[np.ndarray, "example place"],
+    wanted: int | float,
+    mass: Float[np.ndarray, "example place"] | None,
+) -> Float[np.ndarray, "example 1"]:
+    """The rank down to which the allowed ones weigh what is wanted, -inf where all weigh less."""
+    if mass is None:
+        return _largest(rank, allowed, int(wanted))
+    order = np.argsort(-rank, axis=1, kind="stable")
+    reached = np.cumsum(np.take_along_axis(np.where(allowed, mass, 0.0), order, 1), axis=1)
+    enough = reached >= wanted * (1 - 1e-12)  # sums in another order differ in their last bits
+    last = np.take_along_axis(rank, np.take_along_axis(order, enough.argmax(1)[:, None], 1), 1)
+    return np.where(enough[:, -1:], last, -np.inf)
 
 
 def _largest(
