@@ -1,13 +1,16 @@
 """The ensemble behind scikit-learn's conventions."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from pipeline.hml import example_weights, metrics, targets
 from pipeline.hml.decisions import RULES
 from pipeline.hml.fitting import fit_members
 from pipeline.hml.hierarchy import Hierarchy
@@ -18,11 +21,14 @@ from pipeline.hml.training import Settings
 from pipeline.hml.uncertainty import Mode
 
 
-class RareNodeClassifier(BaseEstimator):
+class RareNodeClassifier(ClassifierMixin, MultiOutputMixin, BaseEstimator):
     """An ensemble that finds rare nodes and respects their hierarchy.
 
+    Labels y have shape (example, node). An y of shape (example,) with two classes is one node: the
+    second class. `predict` and `predict_proba` then give what scikit-learn expects of two classes.
+
     Args:
-        hierarchy: of the nodes, whose order is the order of Y's columns; None is flat: no edges.
+        hierarchy: of the nodes, whose order is the order of y's columns; None is flat: no edges.
         rule: which cuts `predict` uses, "tuned", "prior_matched", "half" or "budget".
         beta: of the rule "tuned": recall counts beta times as much as precision.
         kinds: of the members, see `members`.
@@ -31,14 +37,17 @@ class RareNodeClassifier(BaseEstimator):
         cross_fit: whether each example is left out by two members of each kind, so that there are
             honest scores to place cuts and combine kinds by; without, `rule` has to be "half" and
             `kinds` ("network",).
-        random_state: seed.
+        random_state: seed; a RandomState, or None for numpy's own, draws another at each fit.
 
     The other parameters are those of `Settings` and `Objective`.
 
     Attributes:
         ensemble_: the fitted `Ensemble`.
         hierarchy_: the hierarchy in use.
+        classes_: of each node zero and one; of an y of two classes these, ascending.
+        n_outputs_: number of nodes.
         n_features_in_: number of features.
+        feature_names_in_: of a table whose columns all have names.
     """
 
     def __init__(
@@ -66,7 +75,7 @@ class RareNodeClassifier(BaseEstimator):
         beta: float = 1.0,
         budget: float | None = None,
         cross_fit: bool = True,
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.hierarchy = hierarchy
         self.variant: Variant | None = variant
@@ -92,11 +101,21 @@ class RareNodeClassifier(BaseEstimator):
         self.cross_fit = cross_fit
         self.random_state = random_state
 
-    def fit(self, X: Any, Y: Any, groups: Any = None) -> "RareNodeClassifier":
-        """Fit on features X (example, feature), NaN where missing, and labels Y (example, node).
+    def fit(
+        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
+    ) -> "RareNodeClassifier":
+        """Fit on features X (example, feature), NaN where missing, and labels y.
 
-        Y holds zeros and ones, dense or scipy sparse; it is closed upward here. What has the same
-        one of the groups (example,) is left out together by `cross_fit`.
+        Args:
+            X: dense numbers; float32 may be memory-mapped.
+            y: (example, node) zeros and ones, dense or scipy sparse, closed upward here; or
+                (example,) two classes.
+            groups: (example,) what has the same one is left out together by `cross_fit`.
+            sample_weight: (example,) finite and not negative. An example of weight w counts as w
+                copies of it in one group do, of weight 0 not at all, in all that is fitted: scale
+                of the features, priors, weights of nodes, loss, members of each kind, mixing,
+                calibration, cuts. So weights that sum to 1 say that there is one example. Chances
+                aside: networks see an example once per epoch, with its loss weighted.
 
         Raises:
             ValueError: shapes, values or parameters do not fit.
@@ -107,23 +126,31 @@ class RareNodeClassifier(BaseEstimator):
                 "hierarchy must be a Hierarchy (see Hierarchy.from_edges) or None. "
                 f"Got {type(given).__name__}"
             )
-        features = _features(X)
-        labels = _labels(Y)
-        self._check_column_names(Y)
-        if labels.shape[0] != len(features):
+        features = self._features(X, reset=True)
+        weight = None
+        if sample_weight is not None:
+            weight = example_weights.checked(sample_weight, len(features))
+        target = targets.as_array(y)
+        if target.shape[0] != len(features):
             raise ValueError(
-                f"X and Y must have as many rows. Got {len(features)} and {labels.shape[0]}"
+                f"X and y must have as many rows. Got {len(features)} and {target.shape[0]}"
             )
-        if self.rule not in RULES:
-            raise ValueError(f"rule must be one of {', '.join(RULES)}. Got {self.rule!r}")
-        if self.rule == "budget" and self.budget is None:
-            raise ValueError("budget must be a number for the rule 'budget'. Got None")
-        if self.budget is not None and not 0 < self.budget < 1000:
-            raise ValueError(f"budget must lie between 0 and 1,000 examples. Got {self.budget}")
-        if not self.cross_fit and self.rule != "half":
-            raise ValueError(f"rule must be half without cross_fit. Got {self.rule!r}")
-        hierarchy = self.hierarchy or _flat(labels.shape[1])
-        hierarchy.check_nodes(labels.shape, "Y")
+        self._check_rule()
+        classes: Any = None
+        if target.ndim == 2:
+            labels = targets.labels_of_nodes(target)
+        elif self.hierarchy is None or len(self.hierarchy) == 1:
+            classes = targets.two_classes(target, weight)
+            labels = targets.of_class(target, classes)
+        else:
+            raise ValueError(
+                f"y must have shape (example, {len(self.hierarchy)}), as there are nodes. "
+                f"Got {target.shape}"
+            )
+        hierarchy = self.hierarchy or targets.flat(labels.shape[1])
+        if self.hierarchy is not None:
+            targets.check_columns(y, hierarchy)
+        hierarchy.check_nodes(labels.shape, "y")
         fitted = fit_members(
             features,
             labels,
@@ -132,33 +159,93 @@ class RareNodeClassifier(BaseEstimator):
             kinds=self.kinds,
             cross_fit=self.cross_fit,
             groups=groups,
-            seed=self.random_state,
+            sample_weight=weight,
+            seed=self._seed(),
         )
         self.ensemble_ = fitted.ensemble(beta=self.beta, budget=self.budget)
         self.hierarchy_ = hierarchy
-        self.n_features_in_ = features.shape[1]
+        self.n_outputs_ = len(hierarchy)
+        self.classes_: Any = [np.array([0, 1])] * len(hierarchy) if classes is None else classes
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Coherent probabilities (example, node), of all kinds mixed and calibrated."""
-        check_is_fitted(self)
-        return self.ensemble_.predict_proba(_features(X))
+        """Coherent probabilities (example, node), of all kinds mixed and calibrated.
+
+        Of two classes: (example, 2).
+        """
+        p = self._probability(X)
+        return p if self._of_nodes() else np.hstack([1 - p, p])
 
     def predict(self, X: Any) -> np.ndarray:
-        """Decisions (example, node), zeros and ones, closed upward."""
-        p = self.predict_proba(X)
-        return self.ensemble_.decide(p, self.rule).astype(np.int64)
+        """Decisions (example, node), zeros and ones, closed upward; or classes (example,)."""
+        p = self._probability(X)
+        decided = self.ensemble_.decide(p, self.rule).astype(np.int64)
+        return decided if self._of_nodes() else self.classes_[decided[:, 0]]
 
-    def _check_column_names(self, Y: Any) -> None:
-        """Names of a table's columns, if it has any, have to be the nodes in node order."""
-        columns: list[Any] = list(getattr(Y, "columns", ()))
-        if self.hierarchy is None or not any(isinstance(name, str) for name in columns):
-            return
-        if columns != list(self.hierarchy.nodes):
-            raise ValueError(
-                "Y must have the nodes as columns, in node order: Y[list(hierarchy.nodes)]. "
-                f"Got {', '.join(map(repr, columns[:5]))}{', …' if len(columns) > 5 else ''}"
-            )
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Average precision over all (example, node) entries at once: `micro_ap`.
+
+        It judges the ranking, whatever the rule. Accuracy would say nothing: next to no example has
+        all of its nodes right, and of the entries nearly all are right if none is predicted.
+
+        Args:
+            X: as in `fit`.
+            y: as in `fit`.
+            sample_weight: (example,); None is 1.
+
+        Returns:
+            Between 0 and 1; NaN where there is no positive.
+
+        Raises:
+            ValueError: shapes or values do not fit.
+        """
+        p = self._probability(X)
+        labels = targets.as_fitted(y, self.classes_)
+        if labels.shape != p.shape:
+            raise ValueError(f"y must have shape {p.shape}. Got {labels.shape}")
+        weight = np.ones(len(p))
+        if sample_weight is not None:
+            weight = example_weights.checked(sample_weight, len(p))
+        closed = sparse.csr_array(self.hierarchy_.close(labels)).toarray()
+        example = np.repeat(np.arange(len(p)), p.shape[1])
+        found = metrics.average_precision_replicates(
+            closed.ravel(), p.ravel(), weight[None], example=example
+        )
+        return float(found[0])
+
+    def __sklearn_tags__(self) -> Any:
+        tags: Any = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _features(self, X: Any, *, reset: bool) -> np.ndarray:
+        validated: Any = validate_data
+        return validated(self, X, dtype=np.float32, ensure_all_finite="allow-nan", reset=reset)
+
+    def _probability(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return self.ensemble_.predict_proba(self._features(X, reset=False))
+
+    def _of_nodes(self) -> bool:
+        """Whether y had an axis of nodes."""
+        return isinstance(self.classes_, list)
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _check_rule(self) -> None:
+        if self.rule not in RULES:
+            raise ValueError(f"rule must be one of {', '.join(RULES)}. Got {self.rule!r}")
+        if self.rule == "budget" and self.budget is None:
+            raise ValueError("budget must be a number for the rule 'budget'. Got None")
+        if self.budget is not None and not 0 < self.budget < 1000:
+            raise ValueError(f"budget must lie between 0 and 1,000 examples. Got {self.budget}")
+        if not self.cross_fit and self.rule != "half":
+            raise ValueError(f"rule must be half without cross_fit. Got {self.rule!r}")
 
     def _settings(self) -> Settings:
         return Settings(
@@ -181,24 +268,3 @@ class RareNodeClassifier(BaseEstimator):
                 reduction=self.reduction,
             ),
         )
-
-
-def _features(X: Any) -> np.ndarray:
-    checked: Any = check_array
-    return checked(X, dtype=np.float32, ensure_all_finite="allow-nan")
-
-
-def _labels(Y: Any) -> sparse.csr_array:
-    array: Any = Y if sparse.issparse(Y) else np.asarray(Y)
-    if array.ndim != 2:
-        raise ValueError(f"Y must have shape (example, node). Got {array.shape}")
-    labels: Any = sparse.csr_array(array)
-    wrong = labels.data[~np.isin(labels.data, (0, 1))]
-    if len(wrong):
-        raise ValueError(f"Y must hold zeros and ones only. Got {wrong[0]}")
-    return labels.astype(np.bool_)
-
-
-def _flat(nodes: int) -> Hierarchy:
-    width = len(str(nodes))  # names are ordered as text: padded numbers keep the columns' order
-    return Hierarchy.from_edges((), nodes=[f"{column:0{width}d}" for column in range(nodes)])

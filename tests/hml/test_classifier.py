@@ -313,7 +313,7 @@ class TestWrongInputIsRefused:
             RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y * 2)
 
     def test_labels_of_one_axis(self):
-        with pytest.raises(ValueError, match="Y"):
+        with pytest.raises(ValueError, match=r"y must have shape \(example, 6\)"):
             RareNodeClassifier(HIERARCHY, **QUICK).fit(X, Y[:, 0])
 
     def test_infinite_features(self):

@@ -134,7 +134,7 @@ class ForestMembers(AveragingMembers):
                 **smallest,
             )
             target = known @ (projection / np.sqrt(support)[:, None])
-            forest.fit(features[learnt], target, sample_weight=counts)
+            forest.fit(features[learnt], target, counts)
             leaf = forest.apply(features[learnt])
             for number, grown in enumerate(forest.estimators_):
                 part = _tree(grown.tree_, member, learnt, leaf[:, number], places, filled)
