@@ -44,7 +44,7 @@ class RareNodeClassifier(ClassifierMixin, MultiOutputMixin, BaseEstimator):
     Attributes:
         ensemble_: the fitted `Ensemble`.
         hierarchy_: the hierarchy in use.
-        classes_: of each node zero and one; of an y of two classes these, ascending.
+        classes_: (node, 2) of each node zero and one; of an y of two classes these, ascending.
         n_outputs_: number of nodes.
         n_features_in_: number of features.
         feature_names_in_: of a table whose columns all have names.
@@ -165,7 +165,7 @@ class RareNodeClassifier(ClassifierMixin, MultiOutputMixin, BaseEstimator):
         self.ensemble_ = fitted.ensemble(beta=self.beta, budget=self.budget)
         self.hierarchy_ = hierarchy
         self.n_outputs_ = len(hierarchy)
-        self.classes_: Any = [np.array([0, 1])] * len(hierarchy) if classes is None else classes
+        self.classes_ = np.tile([0, 1], (len(hierarchy), 1)) if classes is None else classes
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -230,7 +230,7 @@ class RareNodeClassifier(ClassifierMixin, MultiOutputMixin, BaseEstimator):
 
     def _of_nodes(self) -> bool:
         """Whether y had an axis of nodes."""
-        return isinstance(self.classes_, list)
+        return self.classes_.ndim == 2
 
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):

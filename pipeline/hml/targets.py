@@ -77,23 +77,23 @@ def of_class(y: np.ndarray, classes: np.ndarray) -> sparse.csr_array:
     return sparse.csr_array((y == classes[1])[:, None])
 
 
-def as_fitted(y: Any, classes: Any) -> sparse.csr_array:
+def as_fitted(y: Any, classes: np.ndarray) -> sparse.csr_array:
     """Boolean labels (example, node) of an y of the same kind as was fitted.
 
     Args:
         y: see `as_array`.
-        classes: the two classes, or a list where y has an axis of nodes.
+        classes: (2,), or (node, 2) where y has an axis of nodes.
 
     Raises:
         ValueError: it is of the other kind, or holds something else.
     """
-    given, of_nodes = as_array(y), isinstance(classes, list)
-    if (given.ndim == 2) != of_nodes:
+    given = as_array(y)
+    if given.ndim != classes.ndim:
         raise ValueError(f"y must have as many axes as in fit. Got shape {given.shape}")
-    if of_nodes:
+    if given.ndim == 2:
         return labels_of_nodes(given)
-    strange = given[~np.isin(given, classes)]
-    if len(strange):
+    strange = given[~np.isin(given, classes)].tolist()
+    if strange:
         raise ValueError(f"y must hold the classes of fit only. Got {strange[0]!r}")
     return of_class(given, classes)
 
