@@ -21,14 +21,11 @@ def checked(weight: Any, examples: int) -> Weight:
         ValueError: another shape, one that is negative, not finite or no number, or nothing but
             zeros.
     """
-    given = np.asarray(weight)
-    if given.shape != (examples,):
+    values = np.asarray(weight, dtype=np.float64)
+    if values.shape != (examples,):
         raise ValueError(
-            f"sample_weight must have shape ({examples},), one per example. Got {given.shape}"
+            f"sample_weight must have shape ({examples},), one per example. Got {values.shape}"
         )
-    if given.dtype.kind not in "biuf":
-        given = given.astype(np.float64)
-    values = given.astype(np.float64)
     wrong = values[~((values >= 0) & np.isfinite(values))]
     if len(wrong):
         raise ValueError(f"sample_weight must be finite and not negative. Got {wrong[0]}")

@@ -119,7 +119,7 @@ class Top:
             Cuts, and the weights that do.
         """
         reach, beyond = self.reach(cuts)
-        over = (reach > 1) & (reach - wanted > (wanted - beyond) * (1 + _ROUNDING))
+        over = (reach > 1) & (reach - wanted > wanted - beyond)
         return np.where(over, np.nextafter(cuts, np.inf), cuts), np.where(over, beyond, reach)
 
 
@@ -147,7 +147,7 @@ def budgeted(held_out: Iterable[np.ndarray], rank: Nodes, weight: Weight) -> Nod
         largest.take(scores)
     last = np.array([largest.of(node).at(rank[[node]])[0] for node in range(len(rank))])
     cuts = np.nextafter(last, np.inf)
-    return np.where(rank < 1, np.inf, np.where(rank > everything, 0.0, cuts))
+    return np.where(rank < 1, np.inf, np.where(rank > everything * (1 + _ROUNDING), 0.0, cuts))
 
 
 def tuned(
