@@ -114,8 +114,9 @@ class RareNodeClassifier(ClassifierMixin, MultiOutputMixin, BaseEstimator):
             sample_weight: (example,) finite and not negative. An example of weight w counts as w
                 copies of it in one group do, of weight 0 not at all, in all that is fitted: scale
                 of the features, priors, weights of nodes, loss, members of each kind, mixing,
-                calibration, cuts. So weights that sum to 1 say that there is one example. Chances
-                aside: networks see an example once per epoch, with its loss weighted.
+                calibration, cuts. Chances aside: networks see an example once per epoch, with its
+                loss weighted. Not only proportions matter: weights that sum to 1 say that there is
+                one example, which is refused as one example is.
 
         Raises:
             ValueError: shapes, values or parameters do not fit.

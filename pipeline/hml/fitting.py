@@ -66,8 +66,8 @@ def fit_members(
 
     Raises:
         ValueError: a kind is unknown or comes twice, there are too few members or examples, several
-            kinds without `cross_fit`, a weight is no finite number of at least 0 or all are 0, or
-            `train` refuses its input.
+            kinds without `cross_fit`, a weight is no finite number of at least 0, all together
+            they say that there are fewer examples than folds, or `train` refuses its input.
     """
     unknown = sorted({*kinds} - {*LEARN})
     if not kinds or unknown or len({*kinds}) < len(kinds):
@@ -75,7 +75,8 @@ def fit_members(
     if not cross_fit and [*kinds] != ["network"]:
         raise ValueError(f"kinds must be network alone where nothing is left out. Got {kinds}")
     rows = np.arange(len(features)) if rows is None else rows
-    rows, groups, weight = _that_count(rows, groups, sample_weight)
+    fewest = settings.members if cross_fit else 1
+    rows, groups, weight = _that_count(rows, groups, sample_weight, fewest)
     closed = sparse.csr_array(hierarchy.close(sparse.csr_array(labels)[rows])).astype(np.bool_)
     fold = learns = None
     if cross_fit:
@@ -99,12 +100,17 @@ def fit_members(
 
 
 def _that_count(
-    rows: np.ndarray, groups: Any, sample_weight: Any
+    rows: np.ndarray, groups: Any, sample_weight: Any, fewest: int
 ) -> tuple[np.ndarray, Any, np.ndarray | None]:
     """Rows with a weight, their groups and weights; None where each counts 1."""
     if sample_weight is None:
         return rows, groups, None
     weight = example_weights.checked(sample_weight, len(rows))
+    if weight.sum() < fewest:
+        raise ValueError(
+            f"sample_weight must sum to at least {fewest}, as many examples as there are folds: "
+            f"what weighs w counts as w examples. Got {weight.sum():g}"
+        )
     counts = weight > 0
     if groups is not None:
         given = np.asarray(groups)

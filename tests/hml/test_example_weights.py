@@ -434,6 +434,10 @@ class TestAltogether:
         ).ensemble(budget=50.0)  # fmt: skip
         same(ours, fit(rows, sample_weight=WEIGHT[rows]))
 
+    def test_weights_that_were_divided_by_their_sum_are_refused(self):
+        with pytest.raises(ValueError, match=r"sum to at least 4, as many examples.*Got 1$"):
+            fit(sample_weight=WEIGHT / WEIGHT.sum())
+
     def test_groups_of_another_number_are_refused(self):
         with pytest.raises(ValueError, match=r"groups must have shape \(60,\). Got \(59,\)"):
             fit(sample_weight=WEIGHT, groups=np.arange(59))
