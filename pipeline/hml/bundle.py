@@ -3,8 +3,8 @@
 `bundle.json` (schema, settings, hierarchy, sha256 of the arrays), `arrays.safetensors` (members,
 preprocessing, combination, calibration, cuts), `README.md`, the model card, and what else was
 given, such as how features are made of a table's columns. Members that average the labels of
-training examples bring these labels, and neighbours their features, too: whoever has the bundle has
-them.
+training examples bring these labels, with the examples' weights if there were any, and neighbours
+their features, too: whoever has the bundle has them.
 """
 
 import hashlib

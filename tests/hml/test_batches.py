@@ -59,11 +59,14 @@ def test_memory_mapped_features_train_the_same_ensemble(tmp_path: Path):
         assert torch.equal(ours, theirs)
 
 
-def test_the_path_of_a_device_trains_the_same_ensemble(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("weight", [None, np.linspace(0.1, 3, 40)], ids=["plain", "weighted"])
+def test_the_path_of_a_device_trains_the_same_ensemble(
+    weight: np.ndarray | None, monkeypatch: pytest.MonkeyPatch
+):
     x, y = problem(40)
     settings = Settings(members=2, hidden=4, epochs=2, batch_size=8)
-    ours = train(x, y, HIERARCHY, settings, seed=0, device="cpu")
+    ours = train(x, y, HIERARCHY, settings, seed=0, weight=weight, device="cpu")
     monkeypatch.setattr("pipeline.hml.training.HostBatches", KINDS["device"])
-    theirs = train(x, y, HIERARCHY, settings, seed=0, device="cpu")
+    theirs = train(x, y, HIERARCHY, settings, seed=0, weight=weight, device="cpu")
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(mine, other)

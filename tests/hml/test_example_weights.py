@@ -158,6 +158,23 @@ def test_networks_learn_as_from_copies(name: str, learns: np.ndarray | None):
     assert np.abs(ours - plain).max() > 1e-3
 
 
+def test_in_small_batches_networks_learn_about_what_they_do_from_copies():
+    weight = np.where(X[:, 0] > 0, 6, 1).astype(np.float64)
+    copies = np.repeat(np.arange(ROWS), weight.astype(int))
+
+    def learnt(rows: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        # As many steps, whatever the number of examples.
+        settings = Settings(members=4, hidden=8, epochs=3000 // len(rows), batch_size=8)
+        networks = train(X[rows], LABELS[rows], HIERARCHY, settings, seed=0, weight=weight)
+        return NetworkMembers(networks, HIERARCHY).mean(FRESH)
+
+    theirs = learnt(copies, None)
+    plain, ours = (
+        np.abs(learnt(np.arange(ROWS), counts) - theirs).mean() for counts in (None, weight)
+    )
+    assert ours < 0.4 * plain
+
+
 def test_a_member_s_weights_are_one_on_average_over_what_it_learns_from():
     # So the mean over batches of a batch's mean is the weighted mean of all.
     weight = np.random.default_rng(0).exponential(size=ROWS)
