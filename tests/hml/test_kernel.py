@@ -79,6 +79,20 @@ def test_equal_examples_have_a_solution():
     assert ((p >= 0) & (p <= 1)).all()
 
 
+@pytest.mark.parametrize("apart", [0, 1e-6, 1e-3])
+def test_coefficients_of_examples_that_are_nearly_equal_do_not_cancel_each_other(apart: float):
+    draw = np.random.default_rng(5)
+    x = np.repeat(X[: ROWS // 3], 3, axis=0)
+    x += (apart * draw.normal(size=x.shape)).astype(np.float32)
+    prior = CLOSED.mean(0)
+    p = made(x).probability(FRESH)[0]
+    learnt = LEARNS[0]
+    ridge = KernelRidge(alpha=1.0, kernel="precomputed")
+    ridge.fit(kernel(x[learnt], x[learnt]), CLOSED[learnt] - prior)
+    expected = 0.9 * (prior + ridge.predict(kernel(FRESH, x[learnt]))).clip(0, 1) + 0.1 * prior
+    np.testing.assert_allclose(p, coherent(expected.astype(np.float32), HIERARCHY), atol=1e-4)
+
+
 def test_nothing_is_solved_before_it_is_asked_for():
     members = made()
     assert members._solution is None

@@ -16,21 +16,20 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import sparse
 
-from pipeline.hml.constraint import coherent
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members.averages import LabelledMembers, stored_features, stored_labels
+from pipeline.hml.members.regressions import RegressionMembers, SolvedKernels, bounded, kernel
 
 LANDMARKS = 3000
 _NOISE = 1.0  # variance of a label beside the kernel's own: what is as likely chance as it is real
-# Share of the prior in a probability: regressions reach 0 and less, whose logits say too much.
-_PRIOR = 0.1
 # Entries of the examples' coordinates, and of all members' inverses or coefficients: 400 MB each in
 # float32.
 _ENTRIES = 100_000_000
+STORED = 25_000_000  # entries of coefficients that a bundle holds: 100 MB
 _JITTER = 1e-6  # of the diagonal: equal examples would leave no inverse
 
 
-class KernelMembers(LabelledMembers):
+class KernelMembers(RegressionMembers, LabelledMembers):
     """Kernel ridge regressions; each learns from its own part of the examples.
 
     With more than `LANDMARKS` examples the regressions live on that many of them, which are drawn
@@ -68,47 +67,30 @@ class KernelMembers(LabelledMembers):
         number = max(1, min(rows, landmarks, fit))
         drawn = np.random.default_rng(rows).permutation(rows)[:number]
         self._standing = features[np.sort(drawn)]
-        # Found when first asked for: a bundle loads at once.
+        # Found when first asked for.
         self._solution: _Solution | None = None
-        self._coefficients: list[np.ndarray] = []
+        self._solved: SolvedKernels | None = None
         self.width = max(self.width, rows, number)
 
-    def probability(
-        self, x: Float[np.ndarray, "example feature"]
-    ) -> Float[np.ndarray, "member example node"]:
-        """See `Members`."""
-        solution, place = self._placed(x)
-        return np.stack([self._of_member(h, solution, place) for h in range(self.count)])
-
-    def means(
-        self,
-        x: Float[np.ndarray, "example feature"],
-        shares: Float[np.ndarray, "mean member example"],
-    ) -> Float[np.ndarray, "mean example node"]:
-        """See `Members`."""
-        result = np.zeros((len(shares), len(x), len(self._prior)), dtype=np.float32)
-        solution, place = self._placed(x)
-        for member in range(self.count):
-            for mean, share in zip(result, shares[:, member].astype(np.float32), strict=True):
-                counts = np.flatnonzero(share)
-                if len(counts):
-                    p = self._of_member(member, solution, place[counts])
-                    mean[counts] += share[counts, None] * p
-        return result
-
     def arrays(self) -> dict[str, np.ndarray]:
-        """See `Members`."""
+        """See `Members`: what the regressions are if that is little, else what they come from."""
+        if (solved := self._small()) is not None:
+            return solved.arrays()
         return super().arrays() | {"features": self._examples}
 
     def options(self) -> dict[str, Any]:
         """See `Members`."""
-        return {"landmarks": self._landmarks}
+        return {"landmarks": self._landmarks, "solved": self._small() is not None}
 
     @classmethod
     def from_arrays(
         cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
-    ) -> "KernelMembers":
+    ) -> "KernelMembers | SolvedKernels":
         """See `Members`."""
+        if not isinstance(options["solved"], bool):
+            raise ValueError(f"solved must be true or false. Got {options['solved']!r}")
+        if options["solved"]:
+            return SolvedKernels.from_arrays(arrays, options, hierarchy)
         features, landmarks = stored_features(arrays), options["landmarks"]
         if not isinstance(landmarks, int) or landmarks < 1:
             raise ValueError(f"landmarks must be a whole number from 1. Got {landmarks!r}")
@@ -116,28 +98,54 @@ class KernelMembers(LabelledMembers):
         learns, weight = arrays["learns"], arrays.get("weight")
         return cls(features, labels, hierarchy, learns, landmarks=landmarks, weight=weight)
 
-    def _placed(self, x: np.ndarray) -> tuple["_Solution", Float[np.ndarray, "example landmark"]]:
-        """Examples in the coordinates of the landmarks, where dot products are the kernel's."""
-        if x.shape[1] != self.features:
-            raise ValueError(f"x must have {self.features} features. Got {x.shape[1]}")
+    def _small(self) -> "SolvedKernels | None":
+        entries = self.count * len(self._standing) * (len(self._prior) + 1)
+        return self._solve()[1] if entries <= STORED else None
+
+    def _solve(self) -> tuple["_Solution", "SolvedKernels | None"]:
+        """The solution, and what is left of it where coefficients fit into memory."""
         if self._solution is None:
             self._solution = _Solution.of(self._standing, self._examples, self.learns, self.weight)
-            entries = self.count * len(self._standing) * (self._closed.shape[1] + 1)
+            entries = self.count * len(self._standing) * (len(self._prior) + 1)
             if entries <= _ENTRIES:
-                self._coefficients = [self._regression(h) for h in range(self.count)]
+                coefficients = np.stack([self._regression(h) for h in range(self.count)])
+                self._solved = SolvedKernels(
+                    self._standing, coefficients, self._prior, self._hierarchy, self._landmarks
+                )
                 self._solution = self._solution.without_inverse()
-        return self._solution, self._solution.coordinates(x)
+        return self._solution, self._solved
+
+    def placed(self, x: Float[np.ndarray, "example feature"]) -> np.ndarray:
+        """See `RegressionMembers`: kernels or, without coefficients, coordinates of landmarks."""
+        solution, solved = self._solve()
+        self.check_features(x)
+        return solution.coordinates(x) if solved is None else solved.placed(x)
+
+    def of_member(self, member: int, place: np.ndarray) -> np.ndarray:
+        """See `RegressionMembers`."""
+        solution, solved = self._solve()
+        if solved is not None:
+            return solved.of_member(member, place)
+        learnt = np.flatnonzero(self.learns[member])
+        weight = (place @ solution.inverse[member]) @ self._weighted(solution.place, learnt).T
+        p = np.asarray((self._closed[learnt].T @ weight.T).T, dtype=np.float32)
+        return bounded(p, weight.sum(1, keepdims=True), self._prior, self._hierarchy)
 
     def _regression(self, member: int) -> Float[np.ndarray, "landmark nodes_and_weight"]:
-        """What a member multiplies coordinates with: for each node, and for the sum of weights.
+        """What a member multiplies kernels with: for each node, and for the sum of weights.
 
         With fewer nodes than examples this is a fraction of the work that their weights are.
         """
+        from scipy.linalg import solve_triangular
+
         assert self._solution is not None
         learnt = np.flatnonzero(self.learns[member])
         place = self._weighted(self._solution.place, learnt)
         targets = np.column_stack([(self._closed[learnt].T @ place).T, place.sum(0)])
-        return self._solution.inverse[member] @ targets.astype(np.float32)
+        found = self._solution.inverse[member] @ targets.astype(np.float32)
+        root = self._solution.root
+        back = solve_triangular(root, found, lower=True, trans=1, check_finite=False)
+        return back.astype(np.float32)
 
     def _weighted(
         self, place: Float[np.ndarray, "row landmark"], learnt: np.ndarray
@@ -146,22 +154,6 @@ class KernelMembers(LabelledMembers):
         if self.weight is None:
             return place[learnt]
         return (place[learnt] * self.weight[learnt, None]).astype(np.float32)
-
-    def _of_member(
-        self, member: int, solution: "_Solution", place: Float[np.ndarray, "example landmark"]
-    ) -> Float[np.ndarray, "example node"]:
-        """Coherent probabilities of one member."""
-        if self._coefficients:
-            found = place @ self._coefficients[member]
-            p, total = found[:, :-1], found[:, -1:]
-        else:
-            learnt = np.flatnonzero(self.learns[member])
-            weight = (place @ solution.inverse[member]) @ self._weighted(solution.place, learnt).T
-            p = np.asarray((self._closed[learnt].T @ weight.T).T, dtype=np.float32)
-            total = weight.sum(1, keepdims=True)
-        p = p + (1 - total) * self._prior
-        p = (1 - _PRIOR) * np.clip(p, 0, 1) + _PRIOR * self._prior
-        return np.asarray(coherent(np.ascontiguousarray(p), self._hierarchy))
 
 
 @dataclass(frozen=True)
@@ -198,7 +190,7 @@ class _Solution:
         from scipy.linalg import cholesky, lapack  # it takes a while to import
 
         number = len(landmarks)
-        own = _kernel(landmarks, landmarks)
+        own = kernel(landmarks, landmarks)
         np.fill_diagonal(own, 1 + _JITTER)
         found = cls(
             landmarks,
@@ -232,7 +224,7 @@ class _Solution:
         """Float32; their dot products are the kernel, as far as the landmarks span it."""
         from scipy.linalg import solve_triangular
 
-        near = _kernel(self.landmarks, x)
+        near = kernel(self.landmarks, x)
         return solve_triangular(self.root, near, lower=True, check_finite=False).T.astype(
             np.float32
         )
@@ -243,13 +235,3 @@ def _rooted(
 ) -> Float[np.ndarray, "row landmark"]:
     """Coordinates whose squares count as the weights say, in float64."""
     return place * np.sqrt(weight)[:, None]
-
-
-def _kernel(
-    x: Float[np.ndarray, "left feature"], z: Float[np.ndarray, "right feature"]
-) -> Float[np.ndarray, "left right"]:
-    """In float64: the distances of near ones are differences of large numbers."""
-    from sklearn.metrics import pairwise  # it takes seconds to import
-
-    distance = pairwise.euclidean_distances(x.astype(np.float64), z.astype(np.float64))
-    return np.exp(-distance / np.sqrt(x.shape[1]))

@@ -1,0 +1,190 @@
+"""Predictions of kernel ridge regressions that are solved: see `kernel`."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float
+
+from pipeline.hml.constraint import coherent
+from pipeline.hml.hierarchy import Hierarchy
+from pipeline.hml.members.contract import Members
+
+# Share of the prior in a probability: regressions reach 0 and less, whose logits say too much.
+_PRIOR = 0.1
+
+
+class RegressionMembers(Members):
+    """What members have in common that first place an example, and then answer one by one."""
+
+    @abstractmethod
+    def placed(self, x: Float[np.ndarray, "example feature"]) -> Float[np.ndarray, "example place"]:
+        """What every member needs of the examples.
+
+        Raises:
+            ValueError: another number of features.
+        """
+
+    @abstractmethod
+    def of_member(
+        self, member: int, place: Float[np.ndarray, "example place"]
+    ) -> Float[np.ndarray, "example node"]:
+        """Coherent probabilities of one member, float32."""
+
+    def check_features(self, x: Float[np.ndarray, "example feature"]) -> None:
+        """Raise ValueError for another number of features."""
+        if x.shape[1] != self.features:
+            raise ValueError(f"x must have {self.features} features. Got {x.shape[1]}")
+
+    def probability(
+        self, x: Float[np.ndarray, "example feature"]
+    ) -> Float[np.ndarray, "member example node"]:
+        """See `Members`."""
+        place = self.placed(x)
+        return np.stack([self.of_member(member, place) for member in range(self.count)])
+
+    def means(
+        self,
+        x: Float[np.ndarray, "example feature"],
+        shares: Float[np.ndarray, "mean member example"],
+    ) -> Float[np.ndarray, "mean example node"]:
+        """See `Members`."""
+        place = self.placed(x)
+        result: np.ndarray | None = None
+        for member in range(self.count):
+            for mean, share in enumerate(shares[:, member].astype(np.float32)):
+                counts = np.flatnonzero(share)
+                if not len(counts):
+                    continue
+                p = self.of_member(member, place if len(counts) == len(x) else place[counts])
+                if result is None:
+                    result = np.zeros((len(shares), len(x), p.shape[1]), dtype=np.float32)
+                p *= share[counts, None]
+                if len(counts) == len(x):
+                    result[mean] += p
+                else:
+                    result[mean, counts] += p
+        if result is None:
+            raise ValueError("shares must count a member")
+        return result
+
+
+class SolvedKernels(RegressionMembers):
+    """Regressions as coefficients of their landmarks: no training label is needed any more.
+
+        p = k W + (1 - k w) prior
+
+    Args:
+        landmarks: (landmark, feature) float32, standardised.
+        coefficients: (member, landmark, node + 1) float32; W, and last w, the sum of the weights
+            that training examples have in a prediction.
+        prior: (node,) float32 share of positives.
+        hierarchy: of the nodes.
+        most: landmarks, when the members were fitted.
+    """
+
+    kind: ClassVar[str] = "kernel"
+
+    def __init__(
+        self,
+        landmarks: Float[np.ndarray, "landmark feature"],
+        coefficients: Float[np.ndarray, "member landmark nodes_and_weight"],
+        prior: Float[np.ndarray, " node"],
+        hierarchy: Hierarchy,
+        most: int,
+    ) -> None:
+        self.count = len(coefficients)
+        self.features = landmarks.shape[1]
+        self.width = max(len(prior), len(landmarks))
+        self._landmarks = landmarks
+        # As it is stored: products round by how a matrix lies in memory.
+        self._coefficients = np.ascontiguousarray(coefficients)
+        self._prior = prior
+        self._hierarchy = hierarchy
+        self._most = most
+
+    def placed(self, x: Float[np.ndarray, "example feature"]) -> Float[np.ndarray, "example place"]:
+        """The kernel between examples and landmarks, float32."""
+        self.check_features(x)
+        return kernel(x, self._landmarks).astype(np.float32)
+
+    def of_member(
+        self, member: int, place: Float[np.ndarray, "example place"]
+    ) -> Float[np.ndarray, "example node"]:
+        """See `RegressionMembers`."""
+        found = place @ self._coefficients[member]
+        return bounded(found[:, :-1], found[:, -1:], self._prior, self._hierarchy)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Members`."""
+        return {
+            "landmarks": self._landmarks,
+            "coefficients": self._coefficients,
+            "prior": self._prior,
+        }
+
+    def options(self) -> dict[str, Any]:
+        """See `Members`."""
+        return {"landmarks": self._most, "solved": True}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: dict[str, np.ndarray], options: dict[str, Any], hierarchy: Hierarchy
+    ) -> "SolvedKernels":
+        """See `Members`."""
+        landmarks, coefficients, prior = (
+            arrays[name] for name in ("landmarks", "coefficients", "prior")
+        )
+        most = options["landmarks"]
+        if not isinstance(most, int) or most < len(landmarks):
+            raise ValueError(f"landmarks must be a number from {len(landmarks)}. Got {most!r}")
+        if landmarks.ndim != 2 or not len(landmarks) or coefficients.ndim != 3:
+            raise ValueError(
+                f"landmarks of shape {landmarks.shape}, coefficients of {coefficients.shape}"
+            )
+        shapes = {
+            "landmarks": landmarks.shape,
+            "coefficients": (max(1, len(coefficients)), len(landmarks), len(hierarchy) + 1),
+            "prior": (len(hierarchy),),
+        }
+        for name, shape in shapes.items():
+            found = arrays[name]
+            if found.shape != shape or found.dtype != np.float32:
+                raise ValueError(
+                    f"{name} is {found.dtype} of shape {found.shape}, expected float32 of {shape}"
+                )
+        if not ((prior >= 0) & (prior <= 1)).all():
+            raise ValueError("prior must lie in [0, 1]")
+        return cls(landmarks, coefficients, prior, hierarchy, most)
+
+
+def bounded(
+    p: Float[np.ndarray, "example node"],
+    total: Float[np.ndarray, "example 1"],
+    prior: Float[np.ndarray, " node"],
+    hierarchy: Hierarchy,
+) -> Float[np.ndarray, "example node"]:
+    """Coherent probabilities of what regressions give.
+
+    Args:
+        p: the weighted sums of labels.
+        total: the sums of weights: what they lack to 1 the prior has.
+        prior: of each node.
+        hierarchy: of the nodes.
+    """
+    p = p + (1 - total) * prior
+    np.clip(p, 0, 1, out=p)
+    p *= 1 - _PRIOR
+    p += _PRIOR * prior
+    return np.asarray(coherent(np.ascontiguousarray(p), hierarchy))
+
+
+def kernel(
+    x: Float[np.ndarray, "left feature"], z: Float[np.ndarray, "right feature"]
+) -> Float[np.ndarray, "left right"]:
+    """In float64: the distances of near ones are differences of large numbers."""
+    from sklearn.metrics import pairwise  # it takes seconds to import
+
+    found = pairwise.euclidean_distances(x.astype(np.float64), z.astype(np.float64))
+    found /= -np.sqrt(x.shape[1])
+    return np.exp(found, out=found)
