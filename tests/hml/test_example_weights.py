@@ -259,10 +259,16 @@ def test_neighbours_of_little_weight_are_sought_further_away(monkeypatch: pytest
     np.testing.assert_allclose(p, members.probability(FRESH), atol=1e-6)
 
 
-def test_an_example_of_great_weight_is_learnt_by_heart_by_a_kernel():
+@pytest.mark.parametrize("entries", [None, 0], ids=["by nodes", "by examples"])
+@pytest.mark.parametrize("great", [1e5, 1e9])
+def test_an_example_of_great_weight_is_learnt_by_heart_by_a_kernel(
+    great: float, entries: int | None, monkeypatch: pytest.MonkeyPatch
+):
     weight = np.ones(ROWS)
-    weight[7] = 1e5
+    weight[7] = great
     members = KernelMembers(X, LABELS, HIERARCHY, np.ones((1, ROWS), bool), weight=weight)
+    if entries is not None:
+        monkeypatch.setattr("pipeline.hml.members.kernel._ENTRIES", entries)
     p, prior = members.mean(X[7:8])[0], members._prior
     expected = 0.9 * CLOSED.toarray()[7] + 0.1 * prior
     np.testing.assert_allclose(p, expected, atol=2e-3)

@@ -129,7 +129,8 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         learnt = np.flatnonzero(self.learns[member])
         weight = (place @ solution.inverse[member]) @ self._weighted(solution.place, learnt).T
         p = np.asarray((self._closed[learnt].T @ weight.T).T, dtype=np.float32)
-        return bounded(p, weight.sum(1, keepdims=True), self._prior, self._hierarchy)
+        total = np.asarray(weight.sum(1, keepdims=True), dtype=np.float32)
+        return bounded(p, total, self._prior, self._hierarchy)
 
     def _regression(self, member: int) -> Float[np.ndarray, "landmark nodes_and_weight"]:
         """What a member multiplies kernels with: for each node, and for the sum of weights.
@@ -142,8 +143,8 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         learnt = np.flatnonzero(self.learns[member])
         place = self._weighted(self._solution.place, learnt)
         targets = np.column_stack([(self._closed[learnt].T @ place).T, place.sum(0)])
-        found = self._solution.inverse[member] @ targets.astype(np.float32)
-        root = self._solution.root
+        inverse, root = self._solution.inverse[member], self._solution.root
+        found = inverse @ targets.astype(inverse.dtype)
         back = solve_triangular(root, found, lower=True, trans=1, check_finite=False)
         return back.astype(np.float32)
 
@@ -151,9 +152,7 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         self, place: Float[np.ndarray, "row landmark"], learnt: np.ndarray
     ) -> Float[np.ndarray, "learnt landmark"]:
         """Coordinates of some training examples, times what these count."""
-        if self.weight is None:
-            return place[learnt]
-        return (place[learnt] * self.weight[learnt, None]).astype(np.float32)
+        return place[learnt] if self.weight is None else place[learnt] * self.weight[learnt, None]
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,8 @@ class _Solution:
         landmarks: (landmark, feature).
         root: (landmark, landmark) float64, lower triangular: root root' is their kernel.
         place: (row, landmark) float32, the training examples' coordinates.
-        inverse: (member, landmark, landmark) float32, (sum of weight place' place of its rows +
-            noise)^-1.
+        inverse: (member, landmark, landmark), (sum of weight place' place of its rows + noise)^-1;
+            float32, under weights float64.
     """
 
     landmarks: np.ndarray
@@ -190,20 +189,21 @@ class _Solution:
         from scipy.linalg import cholesky, lapack  # it takes a while to import
 
         number = len(landmarks)
+        # A large weight is as little noise: float32 would not tell that from none.
+        precision = np.float32 if weight is None else np.float64
         own = kernel(landmarks, landmarks)
         np.fill_diagonal(own, 1 + _JITTER)
         found = cls(
             landmarks,
             cholesky(own, lower=True, overwrite_a=True, check_finite=False),
             np.empty((len(examples), number), dtype=np.float32),
-            np.empty((len(learns), number, number), dtype=np.float32),
+            np.empty((len(learns), number, number), dtype=precision),
         )
         for start in range(0, len(examples), number):
             rows = slice(start, start + number)
             found.place[rows] = found.coordinates(examples[rows])
         place, factor, invert = found.place, lapack.spotrf, lapack.spotri
         if weight is not None:
-            # A large weight is as little noise: float32 would not tell that from none.
             place, factor, invert = _rooted(place, weight), lapack.dpotrf, lapack.dpotri
         everything = place.T @ place + _NOISE * np.eye(number, dtype=place.dtype)
         for inverse, learnt in zip(found.inverse, learns, strict=True):
