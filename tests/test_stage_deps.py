@@ -115,6 +115,11 @@ def test_nothing_that_differs_from_run_to_run_is_a_dep_and_no_stage_always_runs(
         assert not any(Path(name) == path or path in Path(name).parents for name in VOLATILE)
 
 
+def test_validation_runs_again_when_other_data_are_accepted_or_its_page_changes():
+    assert {"data/accepted.json", "pipeline/reporting/templates"} <= {*PIPELINE["validate"]["deps"]}
+
+
 def test_validation_gates_whatever_uses_the_data():
     for stage in ("analyze", "tune"):
-        assert "reports/validation" in PIPELINE[stage]["deps"]
+        assert "reports/validation/passed.json" in PIPELINE[stage]["deps"]
+    assert PIPELINE["validate"]["outs"] == ["reports/validation"]

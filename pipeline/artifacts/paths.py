@@ -8,8 +8,10 @@ DVC_YAML = Path("dvc.yaml")
 RAW = Path("data/raw")  # one folder per data set
 CARDS = Path("data/cards")  # what one's own data is, in git
 PREPARED = Path("data/prepared")
+ACCEPTED = Path("data/accepted.json")  # the profile of the last accepted data, in git
 
 VALIDATION = Path("reports/validation")
+PROFILE = VALIDATION / "profile.json"
 HIERARCHY = Path("reports/hierarchy")
 TUNING = Path("reports/tuning")
 METRICS = Path("reports/metrics.json")

@@ -74,10 +74,13 @@ class Prepare(Section):
 
 
 class Validate(Section):
-    """What counts as a warning in the prepared data; errors are not negotiable."""
+    """What counts as a warning in the prepared data; errors are not negotiable, drift is."""
 
     min_positives: Annotated[int, Field(ge=0)] = 10  # per node, in train+valid
     max_missing_share: Annotated[float, Field(ge=0, le=1)] = 0.5  # per feature
+    # Whether data that differ from the accepted ones are reported, stop the pipeline or are not
+    # held against them at all.
+    drift: Literal["warn", "refuse", "ignore"] = "warn"
 
 
 class Weighting(Section):

@@ -1,20 +1,18 @@
 """The page: one file that needs nothing else."""
 
 from collections.abc import Callable, Iterable
-from importlib import resources
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
 from pipeline.reporting import (
     comparison_figures,
     findings,
-    numbers,
     reliability,
     style,
     svg,
+    templating,
     tuning_figures,
 )
 from pipeline.reporting.comparison import Comparison, rule_groups
@@ -36,32 +34,14 @@ def columns(rows: Iterable[dict[str, Any]]) -> list[str]:
 
 def render(sources: Sources) -> str:
     """The report as HTML. Everything from data is escaped: names are data."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline.reporting"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: list[Callable[..., Any]] = [
-        numbers.score,
-        numbers.signed,
-        numbers.interval,
-        numbers.count,
-        numbers.seconds,
-        numbers.megabytes,
-        numbers.plain,
-        findings.metric_name,
-        rule_groups,
-        columns,
-    ]
+    environment = templating.environment()
+    filters: list[Callable[..., Any]] = [findings.metric_name, rule_groups, columns]
     environment.filters.update({function.__name__: function for function in filters})
-    folder = resources.files("pipeline.reporting") / "templates"
     compare = Comparison(sources.metrics)
     keys = _keys(compare, sources)
     return environment.get_template("report.html").render(
-        css=Markup((folder / "report.css").read_text(encoding="utf-8")),
-        js=Markup((folder / "report.js").read_text(encoding="utf-8")),
+        css=templating.asset("report.css"),
+        js=templating.asset("report.js"),
         source=sources,
         metrics=sources.metrics,
         compare=compare,

@@ -56,7 +56,7 @@ def read() -> Sources:
         per_node=_per_node(paths.EVALUATION / "nodes.csv"),
         reliability=_reliability(paths.EVALUATION / "reliability.json"),
         dataset=_json(paths.PREPARED / "dataset.json"),
-        validation=_json(paths.VALIDATION / "validation.json"),
+        validation=files.read_json(paths.VALIDATION / "validation.json", schema=2),
         hierarchy=_json(paths.HIERARCHY / "summary.json"),
         pictures={
             path.stem: path.read_text(encoding="utf-8")

@@ -99,7 +99,12 @@ def poor(sample_folder: Path) -> Reader:
             trials=[],
             best={"schema": 1, "objective": "macro_ap", "methods": {}},
             per_node=found.per_node[["id", "ap_mcloss"]],
-            validation={"schema": 1, "passed": True, "expectations": []},
+            validation={
+                "schema": 2,
+                "passed": True,
+                "expectations": [],
+                "drift": {"compared": True, "features": {"total": 1}, "nodes": {"total": 2}},
+            },
         )
     )
 
@@ -310,6 +315,11 @@ def test_failed_expectations_come_first_with_their_offenders(reader):
     assert "5 of 6 expectations are met; no errors, 1 warning." in text
     assert text.index("every scored node has enough positives") < text.index("no cycle")
     assert "37 named" in text
+
+
+def test_drift_is_said_in_a_sentence(reader, poor):
+    assert f"accepted data: no data like {sample.HOSTILE} were" in " ".join(reader.text)
+    assert "the accepted data, 1 feature and 2 nodes differ." in " ".join(poor.text)
 
 
 def test_pruned_and_failed_trials_are_counted(reader):

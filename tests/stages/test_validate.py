@@ -18,10 +18,16 @@ from tests.datasets.toy import Toy, toy
 REPORT = paths.VALIDATION / "validation.json"
 
 
+def ready(labels: list[tuple[str, ...]], **changes):
+    """Prepared data of which no two examples are alike."""
+    size = pd.DataFrame({"size": np.arange(len(labels)) * 3.57 % 11})
+    raw = toy(labels, attributes=size, **changes)
+    return prepare.prepare(raw, Toy(), parse({"prepare": {"min_support": 0}}, "test"))
+
+
 @pytest.fixture
 def good():
-    raw = toy([("c",), ("d",), ("a",), ("b",)] * 20)
-    return prepare.prepare(raw, Toy(), parse({"prepare": {"min_support": 0}}, "test"))
+    return ready([("c",), ("d",), ("a",), ("b",)] * 20)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +43,7 @@ def judge(data, config: Config | None = None) -> dict:
     except ValidationError:
         pass
     report = files.read_json(REPORT)
-    assert report["schema"] == 1
+    assert report["schema"] == 2
     return {finding["name"]: finding for finding in report["expectations"]}
 
 
@@ -205,9 +211,7 @@ def test_different_offenders_are_named_though_one_comes_again_and_again(good):
 
 
 def test_flat_hierarchy_without_edges_can_be_judged(good):
-    raw = toy([("a",), ("b",)] * 40, edges=())
-    data = prepare.prepare(raw, Toy(), parse({"prepare": {"min_support": 0}}, "test"))
-    findings = judge(data)
+    findings = judge(ready([("a",), ("b",)] * 40, edges=()))
     assert failed(findings) == {"scored_nodes_have_positives"}  # c and d have none
 
 

@@ -116,6 +116,11 @@ def features(data: Prepared) -> pd.DataFrame:
     )
 
 
+def closed(data: Prepared) -> Any:
+    """(example, node) integer CSR: 1 where the node or one below it is a label of the example."""
+    return (data.labels.astype(np.bool_) + _above(data)).astype(np.int64)
+
+
 def _graph(data: Prepared) -> nx.DiGraph:
     graph: nx.DiGraph = nx.DiGraph()
     graph.add_nodes_from(data.nodes["id"])
@@ -158,5 +163,4 @@ def _parent_matrix(data: Prepared) -> sparse.csr_array:
 
 def _support(data: Prepared) -> np.ndarray:
     """(node,) positives in train+valid after closing upward."""
-    closed: Any = data.labels.astype(np.bool_) + _above(data)
-    return closed[data.rows("train", "valid")].astype(np.int64).sum(axis=0)
+    return closed(data)[data.rows("train", "valid")].sum(axis=0)

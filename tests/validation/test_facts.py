@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from pipeline.artifacts.prepared import Prepared
-from pipeline.datasets import facts
+from pipeline.validation import facts
 from tests.hml.reference import Dag
 from tests.hml.strategies import dags
 

@@ -1,0 +1,71 @@
+"""Examples of equal features that stand in different splits: the test is partly known by heart."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.artifacts.prepared import Prepared
+
+_VALUES = 1 << 20  # read at a time: features are memory-mapped
+
+
+def copies(data: Prepared) -> pd.DataFrame:
+    """The examples with `elsewhere`, how many examples of other splits have the same features.
+
+    `copy` numbers the groups of equal features in the order of their first example; -1 stands for
+    an example without any known value, which equals nothing. `labels` is a hash of the example's
+    labels: equal features with equal labels are a leak, with other labels a riddle.
+    """
+    copy = _numbered(_digests(data))
+    table = data.examples[["id", "split"]].assign(copy=copy, labels=_label_digests(data))
+    known = table[copy >= 0]
+    alike = known.groupby("copy")["id"].transform("size")
+    here = known.groupby(["copy", "split"])["id"].transform("size")
+    return table.assign(elsewhere=(alike - here).reindex(table.index, fill_value=0))
+
+
+def groups(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The groups that lie across splits, in order: `examples` (id, split) and `same_labels`."""
+    return [
+        {
+            "examples": members[["id", "split"]].to_dict("records"),
+            "same_labels": bool(members["labels"].nunique() == 1),
+        }
+        for _, members in table[table["elsewhere"] > 0].groupby("copy", sort=True)
+    ]
+
+
+def _digests(data: Prepared) -> list[bytes]:
+    """A hash of each row, nothing for one without a known value."""
+    count = data.features.shape[1]
+    step = max(1, _VALUES // max(count, 1))
+    found: list[bytes] = []
+    for start in range(0, data.features.shape[0], step):
+        block = np.array(data.features[start : start + step], dtype=np.float32)
+        missing = np.isnan(block)
+        block[missing] = np.nan  # one of the many bit patterns of NaN
+        block += 0.0  # -0 becomes 0
+        found += [
+            b"" if gaps.all() else _digest(row) for row, gaps in zip(block, missing, strict=True)
+        ]
+    return found
+
+
+def _label_digests(data: Prepared) -> list[bytes]:
+    labels = data.labels.sorted_indices()
+    bounds = zip(labels.indptr[:-1], labels.indptr[1:], strict=True)
+    return [_digest(labels.indices[start:end].astype(np.int64)) for start, end in bounds]
+
+
+def _digest(values: np.ndarray) -> bytes:
+    return hashlib.blake2b(values.tobytes(), digest_size=16).digest()
+
+
+def _numbered(digests: list[bytes]) -> np.ndarray:
+    """The same number for the same bytes, from 0 by first occurrence; -1 for nothing."""
+    numbers: dict[bytes, int] = {}
+    return np.array(
+        [numbers.setdefault(d, len(numbers)) if d else -1 for d in digests], dtype=np.int64
+    )

@@ -1,0 +1,100 @@
+"""What validation.json and its page list beside the expectations: the offenders themselves."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.validation import copies, leaks, spellings
+from pipeline.validation.drift import SOME, Drift
+
+LISTED = 200  # of each kind, the gravest; a total stands beside them
+_MEMBERS = 20  # examples named of a group of equal ones
+# The flags of the tables of drift in words, the gravest first.
+_FEATURES = {
+    "vanished": "vanished",
+    "widened": "other kind",
+    "beyond": "beyond its range",
+    "moved": "moved",
+    "gaps": "missing more or less often",
+    "new": "new",
+}
+_NODES = {"vanished": "vanished", "changed": "support changed", "new": "new"}
+
+
+def listing(tables: dict[str, pd.DataFrame], drift: Drift) -> dict[str, Any]:
+    """`copies`, `leaks`, `spellings` and `drift`, each list as `total` and the first `LISTED`.
+
+    Args:
+        tables: facts by name, empty lists follow from absent ones.
+        drift: the comparison with the accepted data.
+    """
+    alike = copies.groups(tables["copies"]) if "copies" in tables else []
+    suspects = leaks.suspects(tables["leaks"]) if "leaks" in tables else []
+    spelt = spellings.groups(tables["spellings"]) if "spellings" in tables else []
+    for group in alike:
+        group["total"] = len(group["examples"])
+        group["examples"] = group["examples"][:_MEMBERS]
+    return {
+        "copies": _bounded(alike),
+        "leaks": _bounded(suspects),
+        "spellings": _bounded(spelt),
+        "drift": _drift(drift),
+    }
+
+
+def _bounded(rows: list[Any]) -> dict[str, Any]:
+    return {"total": len(rows), "listed": rows[:LISTED]}
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    if drift.features is None or drift.nodes is None or drift.examples is None:
+        return {"compared": False, "nothing": drift.nothing}
+    features = drift.features.assign(some=(drift.features["psi"].astype(float) > SOME).astype(int))
+    vanished = features["vanished"] == 1
+    return {
+        "compared": True,
+        "nothing": None,
+        "features": {
+            "in_both": int((~vanished & (features["new"] == 0)).sum()),
+            **_flagged(features, {**_FEATURES, "some": "moved a little"}, "psi"),
+        },
+        "nodes": {
+            "in_both": int(((drift.nodes["vanished"] == 0) & (drift.nodes["new"] == 0)).sum()),
+            **_flagged(drift.nodes, _NODES, "support_was"),
+        },
+        "examples": _plain(drift.examples.drop(columns="what").iloc[0]),
+    }
+
+
+def _flagged(table: pd.DataFrame, words: dict[str, str], by: str) -> dict[str, Any]:
+    """How many rows have each flag; those with any, by their gravest flag, then by a figure."""
+    flags = table[list(words)].to_numpy() > 0
+    gravest = np.where(flags.any(axis=1), flags.argmax(axis=1), len(words))
+    order = np.lexsort((-table[by].astype(float).fillna(-1).to_numpy(), gravest))
+    order = order[gravest[order] < len(words)]
+    texts, figures = np.array([*words.values()]), table.drop(columns=list(words))
+    rows = [
+        {"findings": texts[flags[place]].tolist(), **_plain(figures.iloc[place])}
+        for place in order[:LISTED].tolist()
+    ]
+    return {
+        "counts": dict(zip(texts.tolist(), flags.sum(axis=0).tolist(), strict=True)),
+        "total": len(order),
+        "listed": rows,
+    }
+
+
+def _plain(row: pd.Series) -> dict[str, Any]:
+    """Numbers as JSON has them, six significant digits; None for what is missing."""
+    return {str(name): _value(value) for name, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str) or value is None:
+        return value
+    number = float(value)
+    if math.isnan(number):
+        return None
+    return int(number) if number.is_integer() else float(f"{number:.6g}")
