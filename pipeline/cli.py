@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_benchmark(commands)
     _add_export(commands)
-    _add_data(commands.add_parser("data", help="list, fetch and verify the raw files of data sets"))
+    _add_data(commands.add_parser("data", help="list, fetch, verify and accept data sets"))
     return parser
 
 
@@ -85,7 +85,18 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     )
     check = commands.add_parser("check", help="verify the raw files that are here")
     check.add_argument("name", metavar="NAME", nargs="?", help="one data set; it has to be here")
-    for command, does in ((show, _data_list), (get, _data_get), (check, _data_check)):
+    accept = commands.add_parser(
+        "accept",
+        help="accept the prepared data",
+        description="Make the prepared data, as the last run validated them, those that later ones "
+        "are compared with, and print what changed. It is refused if they broke an expectation.",
+    )
+    for command, does in (
+        (show, _data_list),
+        (get, _data_get),
+        (check, _data_check),
+        (accept, _data_accept),
+    ):
         command.set_defaults(command=does)
 
 
@@ -353,3 +364,12 @@ def _data_check(options: argparse.Namespace) -> int:
 
     workspace.check()
     return data_commands.check(options.name)
+
+
+def _data_accept(options: argparse.Namespace) -> int:
+    from flows import workspace
+    from pipeline import data_commands
+
+    workspace.check()
+    with workspace.exclusive():
+        return data_commands.accept()

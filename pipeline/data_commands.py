@@ -1,4 +1,4 @@
-"""`rarenode data`: which data sets there are, fetching their raw files, verifying them.
+"""`rarenode data`: which data sets there are, their raw files, and accepting what is prepared.
 
 Not among `pipeline/datasets`, on which stages depend: what is printed changes no data.
 """
@@ -7,13 +7,15 @@ import json
 import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from pipeline.artifacts import paths
+from pipeline.artifacts import files, paths, validated
 from pipeline.datasets import registry, verified
 from pipeline.datasets.source import Source
 from pipeline.errors import DatasetError
 
 _WIDTH = 80
+_SHOWN = 5  # names in a line
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,53 @@ def check(name: str | None) -> int:
     if not seen:
         print(f"No raw files in {paths.RAW}. `rarenode data get NAME` fetches some.")
     return 0
+
+
+def accept() -> int:
+    """Make the prepared data those that later ones are held against; print what changed; return 0.
+
+    Raises:
+        ArtifactError: the validation is missing, damaged or of other data.
+        ValidationError: the data break an expectation, drift aside.
+    """
+    profile, before = validated.read_acceptable(), validated.read_accepted()
+    if before == profile:
+        print(f"{profile['dataset']}: nothing changed, these very data are accepted")
+        return 0
+    files.write_json(paths.ACCEPTED, profile)
+    for line in _accepted(before, profile):
+        print(line)
+    print(f"Accepted in {paths.ACCEPTED}: commit it.")
+    return 0
+
+
+def _accepted(before: dict[str, Any], profile: dict[str, Any]) -> list[str]:
+    """What is accepted now, beside what was."""
+    counts = {
+        "examples": profile["examples"]["total"],
+        "features": len(profile["features"]),
+        "nodes": len(profile["nodes"]),
+    }
+    if before["dataset"] != profile["dataset"]:
+        instead = "" if before["dataset"] is None else f", instead of {before['dataset']!r}"
+        numbers = ", ".join(f"{number:,} {noun}" for noun, number in counts.items())
+        return [f"{profile['dataset']}: {numbers}{instead}"]
+    was = before["examples"]["total"]
+    lines = [f"{profile['dataset']}: {was:,} -> {counts['examples']:,} examples"]
+    for noun, key in (("features", "name"), ("nodes", "id")):
+        old = [entry[key] for entry in before[noun]]
+        now = [entry[key] for entry in profile[noun]]
+        lines.append(f"  {len(old):,} -> {len(now):,} {noun}")
+        lines += _named("new", now, set(old)) + _named("vanished", old, set(now))
+    return lines
+
+
+def _named(word: str, names: list[str], others: set[str]) -> list[str]:
+    """A line with some of the names that are not among the others; none if all are."""
+    found = [name for name in names if name not in others]
+    shown = ", ".join(repr(name) for name in found[:_SHOWN])  # names are data, a terminal obeys
+    more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+    return [f"    {word}: {shown}{more}"] if found else []
 
 
 def _entry(name: str) -> _Entry:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.artifacts import files, paths
+from pipeline.artifacts import files, paths, validated
 from pipeline.errors import ArtifactError
 
 SCHEMA = 1
@@ -56,7 +56,7 @@ def read() -> Sources:
         per_node=_per_node(paths.EVALUATION / "nodes.csv"),
         reliability=_reliability(paths.EVALUATION / "reliability.json"),
         dataset=_json(paths.PREPARED / "dataset.json"),
-        validation=files.read_json(paths.VALIDATION / "validation.json", schema=2),
+        validation=validated.read_report(),
         hierarchy=_json(paths.HIERARCHY / "summary.json"),
         pictures={
             path.stem: path.read_text(encoding="utf-8")

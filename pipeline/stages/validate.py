@@ -5,11 +5,10 @@ validation.html and, if the tables fit together, profile.json. passed.json says 
 stages depend on it alone, so that new findings do not make them run again.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import files, paths, prepared
+from pipeline.artifacts import files, paths, prepared, validated
 from pipeline.artifacts.prepared import Prepared
 from pipeline.config import Config
 from pipeline.errors import ValidationError
@@ -20,8 +19,6 @@ from pipeline.validation.judge import judge
 from pipeline.validation.listing import listing
 from pipeline.validation.suite import suite
 
-SCHEMA = 2
-
 
 def run(config: Config) -> list[Path]:
     """Judge the prepared data.
@@ -31,20 +28,20 @@ def run(config: Config) -> list[Path]:
             report is written all the same.
         ArtifactError: the prepared data or the accepted profile are missing or damaged.
     """
-    accepted = profile.read_accepted()
+    accepted = validated.read_accepted()
     data = prepared.read()
     tables = {"shapes": facts.shapes(data)}
     findings = judge(tables, [e for e in suite(config) if e.table == "shapes"])
     described, compared = None, Drift("the tables do not fit together")
     if findings[0]["success"]:  # else nothing else can be worked out
-        described = profile.profile(data, _sha256(paths.PREPARED / "dataset.json"))
+        described = profile.profile(data, validated.prepared_sha256())
         compared = _compare(config, accepted, described, data)
         tables |= _facts(data) | compared.tables()
         expectations = suite(config, compared=compared.nothing is None)
         findings += judge(tables, [e for e in expectations if e.table != "shapes"])
     broken = [f for f in findings if not f["success"] and f["severity"] == "error"]
     report = {
-        "schema": SCHEMA,
+        "schema": validated.SCHEMA,
         "passed": not broken,
         "dataset": data.info.get("name"),
         "expectations": findings,
@@ -94,7 +91,3 @@ def _message(broken: list[dict[str, Any]]) -> str:
         for f in broken
     ]
     return f"{paths.PREPARED} does not meet expectations:\n  " + "\n  ".join(lines)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

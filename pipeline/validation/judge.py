@@ -23,8 +23,8 @@ def judge(
         expectations: about these tables.
 
     Returns:
-        `name`, `severity`, `success`, `expected`, `observed` (how many rows break it) and
-        `offenders`, up to `SHOWN` different ones.
+        `name`, `severity`, `drift` (whether it is about drift), `success`, `expected`, `observed`
+        (how many rows break it) and `offenders`, up to `SHOWN` different ones.
 
     Raises:
         RuntimeError: an expectation could not be judged: a fault of ours.
@@ -82,6 +82,7 @@ def _finding(expectation: Expectation, result: Any) -> dict[str, Any]:
     return {
         "name": expectation.name,
         "severity": expectation.severity,
+        "drift": expectation.of_drift,
         "success": bool(result.success),
         "expected": expectation.expected,
         "observed": f"{details['unexpected_count']} of {details['element_count']} {rows} break it",

@@ -10,18 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import files, paths
 from pipeline.artifacts.prepared import SPLITS, Prepared
-from pipeline.errors import ArtifactError
+from pipeline.artifacts.validated import PROFILE_SCHEMA
 from pipeline.validation import facts, sample
 
-SCHEMA = 1
 REMEMBERED = 10_000  # examples by their hash: what share has gone is exact to 1 % and better
 KINDS = ("empty", "binary", "integer", "real")  # each can hold the values of those before it
 _VALUES = 1 << 20  # read at a time: features are memory-mapped
 
 
-def profile(data: Prepared, sha256: str) -> dict[str, Any]:
+def profile(data: Prepared, sha256: str | None) -> dict[str, Any]:
     """Describe the prepared data; the same data give the same profile.
 
     Args:
@@ -41,7 +39,7 @@ def profile(data: Prepared, sha256: str) -> dict[str, Any]:
     children = set(data.edges["child"])
     ids = data.nodes["id"].tolist()
     return {
-        "schema": SCHEMA,
+        "schema": PROFILE_SCHEMA,
         "dataset": data.info.get("name"),
         "version": data.info.get("version"),
         "dataset_json": sha256,
@@ -65,24 +63,6 @@ def profile(data: Prepared, sha256: str) -> dict[str, Any]:
         "features": _features(data),
         "nodes": _nodes(data, closed),
     }
-
-
-def read_accepted() -> dict[str, Any]:
-    """The accepted profile; its `dataset` is None where none was accepted.
-
-    Raises:
-        ArtifactError: the file is damaged or no profile.
-    """
-    if not paths.ACCEPTED.exists():
-        return {"schema": SCHEMA, "dataset": None}
-    found = files.read_json(paths.ACCEPTED, schema=SCHEMA)
-    missing = {"dataset", "examples", "features", "nodes"} - set(found)
-    if found.get("dataset", "") is not None and missing:
-        raise ArtifactError(
-            f"expected {', '.join(sorted(missing))} in {paths.ACCEPTED}, found none. "
-            f"`git checkout {paths.ACCEPTED}` brings back what was committed."
-        )
-    return found
 
 
 def remembered(data: Prepared, most: int | None = REMEMBERED) -> list[str]:
