@@ -28,13 +28,15 @@ class Drift:
     Attributes:
         features: one row per feature of either, see `of_features`.
         nodes: one row per node of either, see `of_nodes`.
-        examples: one row, see `of_examples`.
+        examples: one row per remembered example, see `of_examples`.
+        accepted_examples: how many there were, remembered or not.
     """
 
     nothing: str | None = None
     features: pd.DataFrame | None = None
     nodes: pd.DataFrame | None = None
     examples: pd.DataFrame | None = None
+    accepted_examples: int = 0
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables that there are, by the names that the suite knows them by."""
@@ -58,6 +60,7 @@ def compare(accepted: dict[str, Any], present: dict[str, Any], data: Prepared) -
         features=of_features(accepted, present, data),
         nodes=of_nodes(accepted, present),
         examples=of_examples(accepted, data),
+        accepted_examples=accepted["examples"]["total"],
     )
 
 
@@ -139,16 +142,14 @@ def of_nodes(accepted: dict[str, Any], present: dict[str, Any]) -> pd.DataFrame:
 
 
 def of_examples(accepted: dict[str, Any], data: Prepared) -> pd.DataFrame:
-    """One row: `looked_at` accepted examples that were remembered, `vanished` of them, `total`.
-
-    `total` is how many examples were accepted; a share of those looked at is one of all. `what`
-    says it for people.
-    """
+    """One row per accepted example that was remembered: `example`, its hash, and `vanished`."""
     then, now = accepted["examples"]["remembered"], set(profile.remembered(data, None))
-    vanished = sum(example not in now for example in then)
-    what = f"{vanished:,} of {len(then):,} accepted examples looked at"
-    row = {"looked_at": len(then), "vanished": vanished, "what": what}
-    return pd.DataFrame([row | {"total": accepted["examples"]["total"]}])
+    return pd.DataFrame(
+        {
+            "example": [f"hash {example}" for example in then],
+            "vanished": [int(example not in now) for example in then],
+        }
+    )
 
 
 def psi(accepted: Any, present: Any) -> float:

@@ -51,7 +51,9 @@ def _bounded(rows: list[Any]) -> dict[str, Any]:
 def _drift(drift: Drift) -> dict[str, Any]:
     if drift.features is None or drift.nodes is None or drift.examples is None:
         return {"compared": False, "nothing": drift.nothing}
-    features = drift.features.assign(some=(drift.features["psi"].astype(float) > SOME).astype(int))
+    psi = drift.features["psi"].astype(float)
+    some = ((psi > SOME) & (drift.features["moved"] == 0)).astype(int)
+    features = drift.features.assign(some=some)
     vanished = features["vanished"] == 1
     return {
         "compared": True,
@@ -64,7 +66,11 @@ def _drift(drift: Drift) -> dict[str, Any]:
             "in_both": int(((drift.nodes["vanished"] == 0) & (drift.nodes["new"] == 0)).sum()),
             **_flagged(drift.nodes, _NODES, "support_was"),
         },
-        "examples": _plain(drift.examples.drop(columns="what").iloc[0]),
+        "examples": {
+            "looked_at": len(drift.examples),
+            "vanished": int(drift.examples["vanished"].sum()),
+            "total": drift.accepted_examples,
+        },
     }
 
 

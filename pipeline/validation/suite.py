@@ -27,7 +27,7 @@ TABLES = {
     "leaks": ("features", "feature"),
     "drift_of_features": ("features", "feature"),
     "drift_of_nodes": ("nodes", "node"),
-    "drift_of_examples": ("samples", "what"),
+    "drift_of_examples": ("examples", "example"),
 }
 
 
