@@ -12,17 +12,10 @@ from scipy import sparse
 from pipeline.artifacts import files, paths, prepared
 from pipeline.config import Config, parse
 from pipeline.errors import ArtifactError, ValidationError
-from pipeline.stages import prepare, validate
-from tests.datasets.toy import Toy, toy
+from pipeline.stages import validate
+from tests.stages.ready import ready
 
 REPORT = paths.VALIDATION / "validation.json"
-
-
-def ready(labels: list[tuple[str, ...]], **changes):
-    """Prepared data of which no two examples are alike."""
-    size = pd.DataFrame({"size": np.arange(len(labels)) * 3.57 % 11})
-    raw = toy(labels, attributes=size, **changes)
-    return prepare.prepare(raw, Toy(), parse({"prepare": {"min_support": 0}}, "test"))
 
 
 @pytest.fixture
