@@ -83,10 +83,10 @@ def test_what_changed_is_printed_and_names_are_data(capsys):
 
 
 def test_another_data_set_takes_the_place_of_the_accepted_one(capsys):
-    paths.ACCEPTED.write_text(
-        json.dumps({"schema": 1, "dataset": "old", "examples": {}, "features": [], "nodes": []})
-    )
     valid()
+    paths.ACCEPTED.write_text(
+        json.dumps(json.loads(paths.PROFILE.read_text()) | {"dataset": "old"})
+    )
     assert cli.main(["data", "accept"]) == 0
     assert "hpo_eye: 80 examples, 2 features, 5 nodes, instead of 'old'\n" in (
         capsys.readouterr().out

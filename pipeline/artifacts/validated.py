@@ -8,6 +8,7 @@ from pipeline.errors import ArtifactError, ValidationError
 
 SCHEMA = 2  # of validation.json
 PROFILE_SCHEMA = 1  # of profile.json, and of accepted.json, which is one
+_PARTS = {"dataset", "examples", "features", "nodes", "hierarchy", "labels_per_example"}
 
 
 def read_report() -> dict[str, Any]:
@@ -28,7 +29,7 @@ def read_accepted() -> dict[str, Any]:
     if not paths.ACCEPTED.exists():
         return {"schema": PROFILE_SCHEMA, "dataset": None}
     found = files.read_json(paths.ACCEPTED, schema=PROFILE_SCHEMA)
-    missing = {"dataset", "examples", "features", "nodes"} - set(found)
+    missing = _PARTS - set(found)
     if missing and ("dataset" in missing or found["dataset"] is not None):
         raise ArtifactError(
             f"expected {', '.join(sorted(missing))} in {paths.ACCEPTED}, found none. "

@@ -8,6 +8,7 @@ stages depend on it alone, so that new findings do not make them run again.
 from pathlib import Path
 from typing import Any
 
+from pipeline import progress
 from pipeline.artifacts import files, paths, prepared, validated
 from pipeline.artifacts.prepared import Prepared
 from pipeline.config import Config
@@ -18,6 +19,8 @@ from pipeline.validation.drift import Drift
 from pipeline.validation.judge import judge
 from pipeline.validation.listing import listing
 from pipeline.validation.suite import suite
+
+_PAGE = paths.VALIDATION / "validation.html"
 
 
 def run(config: Config) -> list[Path]:
@@ -50,6 +53,8 @@ def run(config: Config) -> list[Path]:
     _write(report, described)
     if broken:
         raise ValidationError(_message(broken))
+    if warnings := sum(not f["success"] for f in findings):
+        progress.note(f"{warnings} warning{'s' if warnings > 1 else ''} in {_PAGE}")
     return [paths.VALIDATION]
 
 
@@ -79,7 +84,7 @@ def _write(report: dict[str, Any], described: dict[str, Any] | None) -> None:
     with files.whole_folder(paths.VALIDATION) as folder:
         files.write_json(folder / "validation.json", report)
         files.write_json(folder / "passed.json", {"schema": 1, "passed": report["passed"]})
-        (folder / "validation.html").write_text(page.render(report, described), encoding="utf-8")
+        (folder / _PAGE.name).write_text(page.render(report, described), encoding="utf-8")
         if described is not None:
             files.write_json(folder / paths.PROFILE.name, described)
 
@@ -90,4 +95,8 @@ def _message(broken: list[dict[str, Any]]) -> str:
         + ", ".join(f["offenders"])
         for f in broken
     ]
-    return f"{paths.PREPARED} does not meet expectations:\n  " + "\n  ".join(lines)
+    return (
+        f"{paths.PREPARED} does not meet expectations:\n  "
+        + "\n  ".join(lines)
+        + f"\nAll of it: {_PAGE}"
+    )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline.artifacts.prepared import Prepared
 
+_SHOWN = 20  # examples named of a group
 _VALUES = 1 << 20  # read at a time: features are memory-mapped
 
 
@@ -26,14 +27,21 @@ def copies(data: Prepared) -> pd.DataFrame:
     return table.assign(elsewhere=(alike - here).reindex(table.index, fill_value=0))
 
 
-def groups(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The groups that lie across splits, in order: `examples` (id, split) and `same_labels`."""
-    return [
+def groups(table: pd.DataFrame, most: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many groups lie across splits, and the first `most` of them.
+
+    A group has `examples` (id, split), up to `_SHOWN`, their `total`, and `same_labels`.
+    """
+    across = table[table["elsewhere"] > 0]
+    numbers = across["copy"].unique()  # in the order of their first examples
+    shown = across[across["copy"].isin(numbers[:most])]
+    return len(numbers), [
         {
-            "examples": members[["id", "split"]].to_dict("records"),
+            "examples": members[["id", "split"]][:_SHOWN].to_dict("records"),
+            "total": len(members),
             "same_labels": bool(members["labels"].nunique() == 1),
         }
-        for _, members in table[table["elsewhere"] > 0].groupby("copy", sort=True)
+        for _, members in shown.groupby("copy", sort=True)
     ]
 
 

@@ -5,7 +5,7 @@ Mostly the present data hold the accepted ones again, which varies less than two
 limits are on the lenient side.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,17 @@ SOME, MUCH = 0.1, 0.25  # readings of the population stability index
 ROOM = 0.5  # of the accepted range: values farther outside are no mere extremes of more examples
 MISSING = 0.05  # a change of the missing share below is no cause for alarm
 _ALPHA = 0.01
+_SIZES = (
+    ("train", "examples", "train"),
+    ("valid", "examples", "valid"),
+    ("test", "examples", "test"),
+    ("nodes", "hierarchy", "nodes"),
+    ("scored nodes", "hierarchy", "scored"),
+    ("roots", "hierarchy", "roots"),
+    ("edges", "hierarchy", "edges"),
+    ("depth", "hierarchy", "depth"),
+    ("labels per example", "labels_per_example", "mean"),
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,7 @@ class Drift:
         nodes: one row per node of either, see `of_nodes`.
         examples: one row per remembered example, see `of_examples`.
         accepted_examples: how many there were, remembered or not.
+        sizes: accepted and present value of what is merely shown, by its name.
     """
 
     nothing: str | None = None
@@ -37,6 +49,7 @@ class Drift:
     nodes: pd.DataFrame | None = None
     examples: pd.DataFrame | None = None
     accepted_examples: int = 0
+    sizes: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The tables that there are, by the names that the suite knows them by."""
@@ -61,6 +74,9 @@ def compare(accepted: dict[str, Any], present: dict[str, Any], data: Prepared) -
         nodes=of_nodes(accepted, present),
         examples=of_examples(accepted, data),
         accepted_examples=accepted["examples"]["total"],
+        sizes={
+            name: [entry[part][key] for entry in (accepted, present)] for name, part, key in _SIZES
+        },
     )
 
 

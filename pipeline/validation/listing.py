@@ -10,7 +10,6 @@ from pipeline.validation import copies, leaks, spellings
 from pipeline.validation.drift import SOME, Drift
 
 LISTED = 200  # of each kind, the gravest; a total stands beside them
-_MEMBERS = 20  # examples named of a group of equal ones
 # The flags of the tables of drift in words, the gravest first.
 _FEATURES = {
     "vanished": "vanished",
@@ -30,14 +29,11 @@ def listing(tables: dict[str, pd.DataFrame], drift: Drift) -> dict[str, Any]:
         tables: facts by name, empty lists follow from absent ones.
         drift: the comparison with the accepted data.
     """
-    alike = copies.groups(tables["copies"]) if "copies" in tables else []
+    number, alike = copies.groups(tables["copies"], LISTED) if "copies" in tables else (0, [])
     suspects = leaks.suspects(tables["leaks"]) if "leaks" in tables else []
     spelt = spellings.groups(tables["spellings"]) if "spellings" in tables else []
-    for group in alike:
-        group["total"] = len(group["examples"])
-        group["examples"] = group["examples"][:_MEMBERS]
     return {
-        "copies": _bounded(alike),
+        "copies": {"total": number, "listed": alike},
         "leaks": _bounded(suspects),
         "spellings": _bounded(spelt),
         "drift": _drift(drift),
@@ -58,6 +54,7 @@ def _drift(drift: Drift) -> dict[str, Any]:
     return {
         "compared": True,
         "nothing": None,
+        "sizes": drift.sizes,
         "features": {
             "in_both": int((~vanished & (features["new"] == 0)).sum()),
             **_flagged(features, {**_FEATURES, "some": "moved a little"}, "psi"),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.artifacts.prepared import Prepared
 
+_SHOWN = 20  # nodes named of a group
 # Signs that tell names apart: C and C#, 5 % and 5, A and A*. Symbols such as + are no punctuation.
 _MEANT = frozenset("#%&*@§†‡‰")
 
@@ -53,7 +54,8 @@ def spellings(data: Prepared) -> pd.DataFrame:
             _link(alike, ((row, home) for row in rows for home in parents.get(ids[row]) or [None]))
     others, texts = [0] * len(ids), [""] * len(ids)
     for group in nx.connected_components(alike):
-        text = " | ".join(_shown(ids[row], names[row]) for row in sorted(group))
+        text = " | ".join(_shown(ids[row], names[row]) for row in sorted(group)[:_SHOWN])
+        text += f" and {len(group) - _SHOWN} more" if len(group) > _SHOWN else ""
         for row in group:
             others[row], texts[row] = len(group) - 1, text if len(group) > 1 else ""
     return pd.DataFrame({"id": ids, "others": others, "spelling": texts})

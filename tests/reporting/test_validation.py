@@ -84,6 +84,7 @@ REFUSED: dict[str, Any] = PASSED | {
     "drift": {
         "compared": True,
         "nothing": None,
+        "sizes": {"train": [1000, 1200], "depth": [4, 4]},
         "features": {
             "in_both": 2,
             "counts": {"vanished": 1, "moved": 1, "new": 0},
@@ -160,6 +161,7 @@ def test_figures_of_drift_stand_beside_the_accepted_ones(refused):
         text.replace("1.00 → 4.00", "1 → 4")
     )
     assert "gone vanished binary 0 to 1" in text
+    assert "train 1,000 → 1,200 depth 4 Features" in text
 
 
 def test_lists_that_were_cut_say_so(refused):

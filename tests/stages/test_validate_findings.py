@@ -15,6 +15,7 @@ from pipeline.errors import ArtifactError, ValidationError
 from pipeline.stages import validate
 from pipeline.validation import suite
 from tests.stages.ready import ready
+from tests.stages.test_validate import ERRORS
 
 LABELS = [("c",), ("d",), ("a",), ("b",)] * 60
 DRIFT = {e.name for e in suite.suite(Config(), compared=True) if e.of_drift}
@@ -205,14 +206,40 @@ def test_another_data_set_is_not_compared(good):
     [
         ("<<<<<<< ours", "expected JSON in data/accepted.json"),
         ('{"schema": 9}', "expected schema 1 in data/accepted.json"),
-        ('{"schema": 1}', "expected dataset, examples, features, nodes in data/accepted.json"),
-        ('{"schema": 1, "dataset": "toy", "nodes": []}', "expected examples, features in data"),
+        (
+            '{"schema": 1}',
+            "expected dataset, examples, features, hierarchy, labels_per_example, nodes",
+        ),
+        (
+            '{"schema": 1, "dataset": "toy", "nodes": []}',
+            "expected examples, features, hierarchy, labels_per_example in data",
+        ),
     ],
 )
 def test_a_damaged_accepted_profile_is_refused(good, content, message):
     prepared.write(good)
     paths.ACCEPTED.write_text(content)
     with pytest.raises(ArtifactError, match=message):
+        validate.run(config())
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_broken_data_are_refused_beside_accepted_ones_too(name, good):
+    accept(good)
+    prepared.write(ERRORS[name][0](good))
+    with pytest.raises(ValidationError, match=name):
+        validate.run(config())
+    report = validated.read_report()
+    assert report["drift"]["compared"] is True
+
+
+def test_warnings_are_told_to_who_watches_and_where_the_page_is(good, capsys):
+    judge(good)
+    assert capsys.readouterr().out == ""
+    judge(dataclasses.replace(good, nodes=good.nodes.assign(name="x")))
+    assert capsys.readouterr().out == "1 warning in reports/validation/validation.html\n"
+    prepared.write(dataclasses.replace(good, examples=good.examples.assign(id="same")))
+    with pytest.raises(ValidationError, match=r"\nAll of it: reports/validation/validation.html$"):
         validate.run(config())
 
 

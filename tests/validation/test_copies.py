@@ -12,7 +12,8 @@ SPLIT = ["train", "train", "test", "valid", "test", "train"]
 def test_equal_features_in_another_split_are_counted_and_grouped():
     found = copies.copies(tiny([[1, 2], [1, 2], [1, 2], [3, 4], [1, 2], [3, 5]], split=SPLIT))
     assert found["elsewhere"].tolist() == [2, 2, 2, 0, 2, 0]
-    (group,) = copies.groups(found)
+    total, (group,) = copies.groups(found, 5)
+    assert total == 1
     assert [(one["id"], one["split"]) for one in group["examples"]] == [
         ("e0", "train"), ("e1", "train"), ("e2", "test"), ("e4", "test"),
     ]  # fmt: skip
@@ -21,13 +22,13 @@ def test_equal_features_in_another_split_are_counted_and_grouped():
 def test_copies_within_one_split_are_no_finding():
     found = copies.copies(tiny([[1], [1], [2], [3], [4], [5]], split=SPLIT))
     assert found["elsewhere"].sum() == 0
-    assert copies.groups(found) == []
+    assert copies.groups(found, 5) == (0, [])
 
 
 def test_whether_copies_have_equal_labels_is_said():
     labels = [[1, 0], [0, 0], [1, 0], [0, 1], [1, 1], [0, 0]]
     x = [[1], [2], [1], [3], [3], [4]]
-    found = copies.groups(copies.copies(tiny(x, labels=labels, split=SPLIT)))
+    _, found = copies.groups(copies.copies(tiny(x, labels=labels, split=SPLIT)), 5)
     assert [group["same_labels"] for group in found] == [True, False]
 
 
@@ -47,6 +48,15 @@ def test_examples_without_any_value_are_no_copies():
 def test_without_features_nothing_is_a_copy():
     found = copies.copies(tiny(np.zeros((2, 0)), split=["train", "test"]))
     assert found["elsewhere"].tolist() == [0, 0]
+
+
+def test_of_many_groups_the_first_are_listed_with_some_of_their_examples():
+    x, split = [*np.arange(30).repeat(2), *[99] * 50], ["train", "test"] * 55
+    total, found = copies.groups(copies.copies(tiny(x, split=split)), 3)
+    assert total == 31
+    assert [group["examples"][0]["id"] for group in found] == ["e0", "e2", "e4"]
+    total, found = copies.groups(copies.copies(tiny(x, split=split)), 31)
+    assert (len(found[-1]["examples"]), found[-1]["total"]) == (20, 50)
 
 
 @given(

@@ -212,6 +212,20 @@ def test_vanished_examples_are_counted_and_new_ones_are_none():
     assert len(found) == 5
 
 
+def test_sizes_of_both_are_told():
+    before = tiny(np.zeros(3), labels=np.ones((3, 1)), split=["train", "test", "test"])
+    after = tiny(
+        np.zeros(2), labels=np.ones((2, 2)), edges=[("n1", "n0")], split=["train", "valid"]
+    )
+    sizes = compare(before, after).sizes
+    assert sizes["train"] == [1, 1]
+    assert sizes["valid"] == [0, 1]
+    assert sizes["test"] == [2, 0]
+    assert sizes["nodes"] == [1, 2]
+    assert sizes["edges"] == [0, 1]
+    assert sizes["labels per example"] == [1.0, 2.0]
+
+
 def test_other_data_are_not_compared_and_the_reason_names_both():
     data = tiny(BASE)
     other = dataclasses.replace(data, info={"name": "other"})

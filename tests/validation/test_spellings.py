@@ -64,3 +64,9 @@ def test_roots_of_one_name_are_siblings_and_empty_names_are_none():
 def test_chains_of_spellings_are_one_group():
     # a and b by their ids, b and c by their names
     assert found(["A", "a", "c"], names=["one", "two", "Two"]) == ["A (one) | a (two) | c (Two)"]
+
+
+def test_of_a_large_group_some_are_named():
+    (text,) = found([f"id{number}" for number in range(25)], names=["other"] * 25)
+    assert text.startswith("id0 (other) | id1 (other) | ")
+    assert text.endswith("id19 (other) and 5 more")
