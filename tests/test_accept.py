@@ -71,6 +71,7 @@ def test_what_changed_is_printed_and_names_are_data(capsys):
     data = ready([("c",), (BELL,), ("a",), ("b",)] * 30, nodes=nodes, edges=edges)
     prepared.write(data)
     validate.run(parse({}, "test"))
+    capsys.readouterr()
     assert cli.main(["data", "accept"]) == 0
     assert capsys.readouterr().out == (
         "hpo_eye: 80 -> 120 examples\n"

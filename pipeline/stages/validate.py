@@ -95,8 +95,5 @@ def _message(broken: list[dict[str, Any]]) -> str:
         + ", ".join(f["offenders"])
         for f in broken
     ]
-    return (
-        f"{paths.PREPARED} does not meet expectations:\n  "
-        + "\n  ".join(lines)
-        + f"\nAll of it: {_PAGE}"
-    )
+    head, foot = f"{paths.PREPARED} does not meet expectations:", f"All of it: {_PAGE}"
+    return "\n  ".join([head, *lines]) + f"\n{foot}"

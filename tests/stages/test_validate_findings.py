@@ -208,11 +208,11 @@ def test_another_data_set_is_not_compared(good):
         ('{"schema": 9}', "expected schema 1 in data/accepted.json"),
         (
             '{"schema": 1}',
-            "expected dataset, examples, features, hierarchy, labels_per_example, nodes",
+            "expected dataset, examples, features, hierarchy, labels_per_ex",
         ),
         (
             '{"schema": 1, "dataset": "toy", "nodes": []}',
-            "expected examples, features, hierarchy, labels_per_example in data",
+            "expected examples, features, hierarchy, labels_per_ex",
         ),
     ],
 )
