@@ -121,7 +121,7 @@ class Ensemble:
                 yield self.combination.calibrated(mixed(self.combination.weight, p), self.hierarchy)
 
     def explain(self, features: Float[np.ndarray, "example feature"]) -> Explained:
-        """What `predict_proba` gives, how uncertain the networks are, what lifted a node; at once.
+        """What `predict_proba` gives as `mean`, and beside it what the networks say of their part.
 
         Raises:
             TrainingError: a network's logit is NaN.

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from pipeline.hml import Ensemble, ensemble
+from pipeline.hml import Ensemble, ensemble, uncertainty
 from pipeline.hml.calibration import Calibration
 from pipeline.hml.ensemble import Combination
 from pipeline.hml.members import Members, NeighbourMembers, NetworkMembers
@@ -167,3 +168,36 @@ def test_kinds_that_nothing_combines_are_refused(members: dict[str, Members], fo
 
 def test_its_text_names_kinds_and_members():
     assert repr(of(KINDS, combination())).startswith("Ensemble(network: 2, neighbours: 2; ")
+
+
+@pytest.mark.parametrize("kinds", [("network",), ("network", "neighbours")])
+def test_what_is_explained_is_what_is_predicted(kinds: tuple[str, ...]):
+    one = of({kind: KINDS[kind] for kind in kinds}, combination() if len(kinds) > 1 else None)
+    found = one.explain(X)
+    assert found.mean.tobytes() == one.predict_proba(X).tobytes()
+    assert found.members.tobytes() == one.member_probability(X)["network"].tobytes()
+
+
+def test_a_node_is_lifted_by_the_descendant_of_the_greatest_mean_logit():
+    found = ENSEMBLE.explain(X)
+    x = torch.from_numpy(SCALING.transform(X))
+    logit = KINDS["network"].networks(x).mean(0).detach().numpy()
+    for node in range(NODES):
+        below = np.flatnonzero(DAG.reach[node])
+        expected = below[logit[:, below].argmax(1)]
+        np.testing.assert_array_equal(found.lifted_by[:, node], expected)
+
+
+@pytest.mark.parametrize("members", [1, 4])
+def test_uncertainty_of_entries_is_that_of_their_members(members: int):
+    found = of({"network": networks(members)}).explain(X)
+    mode = "mutual_information" if members > 1 else "predictive"
+    expected = uncertainty(found.members, mode=mode)
+    example, node = np.nonzero(found.mean > np.median(found.mean))
+    np.testing.assert_array_equal(found.uncertainty(example, node), expected[example, node])
+    assert found.uncertainty(example[:0], node[:0]).shape == (0,)
+
+
+def test_without_networks_there_is_nothing_to_explain():
+    with pytest.raises(ValueError, match=r"must include networks\. Got neighbours"):
+        of({"neighbours": neighbours()}).explain(X)

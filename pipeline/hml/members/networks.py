@@ -20,15 +20,26 @@ class Explained(NamedTuple):
 
     Attributes:
         mean: over members, coherent.
-        uncertainty: of the members, in [0, 1]: their mutual information, or of one member its
-            entropy, in bits (docs/method.md, section 5).
+        members: what it is the mean of.
         lifted_by: the column of the node or descendant with the greatest mean logit, which is what
             the constraint lifts the node to.
     """
 
     mean: Float[np.ndarray, "example node"]
-    uncertainty: Float[np.ndarray, "example node"]
+    members: Float[np.ndarray, "member example node"]
     lifted_by: Int[np.ndarray, "example node"]
+
+    def uncertainty(
+        self, example: Int[np.ndarray, " entry"], node: Int[np.ndarray, " entry"]
+    ) -> Float[np.ndarray, " entry"]:
+        """How uncertain the members are about some entries, in [0, 1].
+
+        Their mutual information, or of one member its entropy, in bits (docs/method.md, section 5).
+        """
+        p = torch.from_numpy(self.members[:, example, node][:, None])
+        # One member has nobody to disagree with.
+        mode = "mutual_information" if len(self.members) > 1 else "predictive"
+        return node_uncertainty(p, mode)[0].numpy()
 
 
 class NetworkMembers(Members):
@@ -71,10 +82,8 @@ class NetworkMembers(Members):
         logits = self._logits(x)
         p = coherent(logits, self._hierarchy).sigmoid()
         _, lifted_by = maximum(logits.mean(0), None, self._hierarchy)
-        # One member has nobody to disagree with.
-        disagreement = node_uncertainty(p, "mutual_information" if self.count > 1 else "predictive")
-        mean, uncertain, column = (t.cpu().numpy() for t in (p.mean(0), disagreement, lifted_by))
-        return Explained(mean, uncertain, column.astype(np.int32, copy=False))
+        members, column = p.cpu().numpy(), lifted_by.cpu().numpy()
+        return Explained(members.mean(0), members, column.astype(np.int32, copy=False))
 
     def _logits(self, x: Float[np.ndarray, "example feature"]) -> torch.Tensor:
         logits = member_logits(self.networks, x)

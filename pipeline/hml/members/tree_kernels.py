@@ -16,8 +16,9 @@ def leaves(
     leaf: np.ndarray,
 ) -> None:
     """The leaf that each example (example, feature) reaches in each tree, into (example, tree)."""
-    for example in range(len(x)):
-        for tree in range(len(root)):
+    # Tree by tree: one of them stays in the cache while the examples walk through it.
+    for tree in range(len(root)):
+        for example in range(len(x)):
             place = root[tree]
             while left[place] >= 0:
                 inner = x[example, feature[place]] <= threshold[place]
