@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import progress
 from pipeline.artifacts import files, paths
-from pipeline.config import Config, edit
+from pipeline.config import Config, edit, parse
 from pipeline.config.tables import Tables
 from pipeline.datasets import registry
 from pipeline.datasets.tables import frames, hierarchies, kinds, layouts
@@ -93,7 +93,7 @@ def init(request: Request) -> int:
     card = paths.CARDS / f"{found.name}.md"
     with files.whole_file(card) as temporary:
         temporary.write_text(_card(found, lines), encoding="utf-8")
-    edited.write()
+        edited.write()  # the card is there only if that succeeds
     print("\n".join(lines))
     print()
     print("\n".join(edited.diff()))
@@ -108,6 +108,9 @@ def understand(request: Request) -> Understood:
     Raises:
         DatasetError, HierarchyError, ConfigError: see `init`.
     """
+    for path in (request.features, request.labels, request.hierarchy):
+        if path is not None:
+            frames.regular(path)
     with progress.bar("looking at the files", total=3, unit="file") as bar:
         columns = kinds.understand(request.features)
         features = _features(request, columns)
@@ -115,14 +118,14 @@ def understand(request: Request) -> Understood:
         graph, hierarchy = None, None
         if request.hierarchy is not None:
             hierarchy = _hierarchy(request, request.hierarchy)
-            options = Tables.model_validate(
+            options = _tables(
                 {"features": features, "labels": _ANY_LABELS, "hierarchy": hierarchy}
             ).hierarchy
             assert options is not None
             graph = hierarchies.read(request.hierarchy, options)
         bar.advance()
         values: dict[str, Any] = {"features": features, "labels": _ANY_LABELS}
-        first = OwnTables("", Tables.model_validate(values))
+        first = OwnTables("", _tables(values))
         ids = None
         if features["id"] is not None:
             ids = first.ids(request.features, columns[0].rows)
@@ -142,7 +145,7 @@ def understand(request: Request) -> Understood:
             values["separator"] = request.separator
         if _same(request.labels, request.features):
             _keep_labels_out(values, columns)
-        tables = Tables.model_validate(values)
+        tables = _tables(values)
         name = _name(request)
         raw = OwnTables(name, tables).read_from(
             {"features": request.features, "labels": request.labels}
@@ -162,9 +165,18 @@ def changed(config: Config) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for role, file in roles.items():
         # Who has only the copies in data/raw, from a DVC remote, runs with these.
-        if Path(file.path).is_file() and (sha256 := sha256_of(Path(file.path))) != file.sha256:
+        if not Path(file.path).is_file():
+            continue
+        if (sha256 := sha256_of(frames.regular(Path(file.path)))) != file.sha256:
             found.append((f"tables.{role}.sha256", sha256))
     return found
+
+
+def _tables(values: dict[str, Any]) -> Tables:
+    """The section, checked as if it stood in params.yaml."""
+    tables = parse({"tables": values}, "what you say of the files").tables
+    assert tables is not None
+    return tables
 
 
 def _file(path: Path) -> dict[str, Any]:
@@ -213,7 +225,7 @@ def _id_column(columns: list[Summary], request: Request) -> str | None:
     taken = (request.group, request.split, request.time)
     free = [c for c in columns if c.name not in {*request.kinds, *taken}]
     called = [c.name for c in free if c.name.strip().casefold() in _IDS and not c.missing]
-    apart = [c.name for c in free if c.distinct == c.rows and not c.missing]
+    apart = [c.name for c in free if c.kind == "ignored" and c.distinct == c.rows]
     return next(iter([*called, *apart]), None)
 
 

@@ -73,8 +73,12 @@ def _describe(item: Any) -> str:
         return f"{key}: expected parameters below it, found {item['input']!r}"
     message = item["msg"].removeprefix("Value error, ")
     # A cross-field message already says what it found; for others the value itself is the finding.
-    found = "" if item["type"] == "value_error" else f", found {item['input']!r}"
+    found = "" if item["type"] == "value_error" else f", found {_cut(repr(item['input']))}"
     return f"{key}: {message}{found}" if key else f"{message}{found}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _known(location: tuple[Any, ...]) -> str:

@@ -122,8 +122,6 @@ def _size(found: Model) -> int:
 
 def _batches(found: Model, table: Path, id_column: str | None) -> Iterator[_Batch]:
     """Batches of one size but for the last."""
-    import pyarrow as pa
-
     wanted = [*found.plan.names, *([id_column] if id_column is not None else [])]
     size = _size(found)
     ids: list[str] = []
@@ -133,7 +131,7 @@ def _batches(found: Model, table: Path, id_column: str | None) -> Iterator[_Batc
         if id_column is None:
             ids += map(str, rows)
         else:
-            given = block.table.column(id_column).cast(pa.string()).to_pylist()
+            given = frames.as_text(block.table.column(id_column), id_column, table).to_pylist()
             for row, one in zip(rows, given, strict=True):
                 if one is None or not one.strip():
                     refuse(table, f"an id in column {shown(id_column)}", "an empty cell", row)
@@ -202,8 +200,7 @@ def _rows_about(table: Path) -> int:
 
         return parquet.ParquetFile(table).metadata.num_rows
     if table.suffix.lower() not in frames.TEXT:
-        one = frames.names(table)[:1]
-        return sum(block.table.num_rows for block in frames.blocks(table, one))
+        return sum(block.table.num_rows for block in frames.blocks(table, frames.names(table)[:1]))
     with table.open("rb") as stream:
         pieces = iter(lambda: stream.read(1 << 22), b"")
         return max(1, sum(piece.count(b"\n") for piece in pieces) - 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.tables import Features
-from pipeline.datasets.tables import frames, kinds
+from pipeline.datasets.tables import files, frames, kinds
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.frames import Block, refuse
 from pipeline.datasets.tables.kinds import Kind
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-_DAY = 86_400e3  # milliseconds
+_DAY = 86_400e6  # microseconds: in nanoseconds the year 9999 would not fit
 _YEAR = 365.2425  # days
 
 
@@ -67,6 +67,9 @@ class Plan:
         if missing := [name for name in (*kind_of, *others) if name not in there]:
             refuse(path, f"columns {several(missing)}", "none of these names")
         left = [Column(name, kind_of.get(name, "numeric")) for name in names if name not in out]
+        made = [name for column in left for name in column.made]
+        if (again := files.twice(made)) is not None:
+            refuse(path, "other names than those that dates get", f"a column {shown(again)}")
         if not left:
             refuse(path, "a column that is a feature", f"none beside {several(others)}")
         return cls(tuple(left), tuple(others), options.id)
@@ -172,8 +175,10 @@ def _converted(
             )
             truth = pc.if_else(pc.or_(true, false), true, pa.scalar(None, pa.bool_()))
             check(known, truth, "true or false")
-        numbers = _numbers(truth, name, path).to_numpy(zero_copy_only=False)
-        yield numbers.astype(np.float32)
+        numbers = _numbers(truth, name, path)
+        legal = pc.or_(pc.is_in(numbers, value_set=pa.array([0.0, 1.0])), pc.is_nan(numbers))
+        check(known, pc.if_else(legal, numbers, pa.scalar(None, pa.float64())), "true or false")
+        yield numbers.to_numpy(zero_copy_only=False).astype(np.float32)
     elif kind == "date":
         days = _days(known, is_text, name, path)
         check(known, days, "a date such as 2026-01-31")
@@ -183,7 +188,7 @@ def _converted(
         yield np.sin(angle).astype(np.float32)
         yield np.cos(angle).astype(np.float32)
     else:
-        words = known if is_text else kinds.text_of(values)
+        words = known if is_text else kinds.text_of(frames.as_text(values, name, path))
         yield pc.fill_null(words, "").to_pandas().astype("str")
 
 
@@ -205,12 +210,16 @@ def _days(values: Any, is_text: bool, name: str, path: Path) -> Any:
     pc = frames.compute()
     if is_text:
         plain = pc.replace_substring_regex(values, r"(Z|[+-]\d{2}:?\d{2})$", "")
+        plain = pc.replace_substring_regex(plain, r"(\.\d{6})\d+$", r"\1")  # microseconds will do
         dated = pc.match_substring_regex(values, kinds.DATE)
         held = pc.if_else(dated, plain, pa.scalar(None, pa.string()))
         parsed = pd.to_datetime(held.to_pandas(), format="ISO8601", errors="coerce")
-        values = pa.array(parsed, from_pandas=True)
+        values = pa.array(parsed.astype("datetime64[us]"), from_pandas=True)
     try:
-        moments = pc.cast(values, pa.timestamp("ms"), safe=False)
+        if pa.types.is_timestamp(values.type) and values.type.tz is not None:
+            values = pc.local_timestamp(values)
+        wanted = pc.CastOptions(pa.timestamp("us"), allow_time_truncate=True)
+        moments = pc.cast(values, options=wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         refuse(path, f"dates in column {shown(name)}", str(values.type)[:60])
-    return pc.divide(pc.cast(pc.cast(moments, pa.int64()), pa.float64()), _DAY)
+    return pc.divide(pc.cast(pc.cast(moments, pa.int64()), pa.float64(), safe=False), _DAY)

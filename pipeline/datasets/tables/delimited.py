@@ -8,6 +8,7 @@ from pipeline.datasets.tables import files
 from pipeline.errors import DatasetError
 
 _DELIMITERS = ",;\t|"
+_UNLIMITED = (1 << 31) - 1  # characters of a cell
 _SHARED = 1 << 20  # texts of a column that are kept once, in any stretch of the file
 
 
@@ -68,6 +69,19 @@ def read(path: Path, positions: Sequence[int]) -> tuple[list[list[str]], list[tu
                 if len(texts) > _SHARED:
                     texts.clear()
     return columns, skews
+
+
+def check(path: Path) -> None:
+    """Refuse what `read` refuses, whatever the length of a cell; nothing is kept.
+
+    Raises:
+        DatasetError: names the line that is malformed.
+    """
+    most = csv.field_size_limit(_UNLIMITED)
+    try:
+        read(path, [])
+    finally:
+        csv.field_size_limit(most)
 
 
 def _header(path: Path) -> tuple[str, list[str]]:

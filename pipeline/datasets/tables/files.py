@@ -33,7 +33,7 @@ def check(path: Path) -> None:
     except FileNotFoundError:
         raise DatasetError(f"expected the file {path}, found none") from None
     except (OSError, ValueError) as error:  # a ValueError for names that no file can have
-        raise DatasetError(f"expected a readable file {path}, found: {_cause(error)}") from None
+        raise unreadable(path, error) from None
     if stat.S_ISDIR(status.st_mode):
         raise DatasetError(f"expected a file {path}, found a folder")
     if not stat.S_ISREG(status.st_mode):  # a pipe or a device, which need not end
@@ -64,7 +64,13 @@ def lines(path: Path) -> Iterator[str]:
     except UnicodeDecodeError:
         _refuse_encoding(path)
     except OSError as error:
-        raise DatasetError(f"expected a readable file {path}, found: {_cause(error)}") from None
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: Exception) -> DatasetError:
+    """The error for a file that cannot be opened; its name may be the reason."""
+    cause = (isinstance(error, OSError) and error.strerror) or str(error)
+    return DatasetError(f"expected a readable file {cut(str(path), 300)}, found: {cut(cause, 300)}")
 
 
 def refuse(
@@ -113,7 +119,3 @@ def _refuse_encoding(path: Path) -> NoReturn:
                 byte = f"the byte 0x{ord(match[0]) - 0xDC00:02X}"
                 refuse(path, f"line {number}", "text in UTF-8", byte)
     raise DatasetError(f"expected text in UTF-8 in {path}, found a file that changes")
-
-
-def _cause(error: OSError | ValueError) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -4,6 +4,7 @@ A block is an Arrow table. Columns of text files are text, since what stands in 
 the whole file (`kinds`); columns of the others have the types that the file says.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -77,6 +78,20 @@ def compute() -> Any:
     return pyarrow.compute
 
 
+def as_text(values: Any, name: str, path: Path) -> Any:
+    """A column as Arrow strings.
+
+    Raises:
+        DatasetError: its values are no single texts or numbers.
+    """
+    import pyarrow as pa
+
+    try:
+        return values.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        refuse(path, f"text or numbers in column {files.shown(name)}", str(values.type)[:60])
+
+
 def refuse(path: Path, expected: str, found: str, row: int | None = None) -> NoReturn:
     """Raise the DatasetError for something in a file, in a row (from 1) if one is to blame."""
     if row is None:
@@ -96,9 +111,12 @@ def regular(path: Path) -> Path:
     Raises:
         DatasetError: it is not.
     """
-    target = path.resolve()
-    allowed = (path.absolute().parent.resolve(), Path.cwd().resolve())
-    if path.is_symlink() and not any(target.is_relative_to(folder) for folder in allowed):
+    try:
+        target, linked = path.resolve(), path.is_symlink()
+        allowed = (path.absolute().parent.resolve(), Path.cwd().resolve())
+    except (OSError, RuntimeError) as error:  # a RuntimeError for links in a circle
+        raise files.unreadable(path, error) from None
+    if linked and not any(target.is_relative_to(folder) for folder in allowed):
         wanted = "a file, or a link into its own folder or the workspace"
         refuse(path, wanted, f"a link to {target}")
     files.check(path)
@@ -118,34 +136,34 @@ class _Text:
         from pyarrow import csv
 
         header, delimiter = strings.header(path), delimited.delimiter(path)
-
-        def reader(threads: bool, refused: Any) -> Any:
-            return csv.open_csv(
+        if _needs_care(path):
+            delimited.check(path)
+        done = 0
+        try:
+            reader = csv.open_csv(
                 path,
-                csv.ReadOptions(
-                    use_threads=threads,
-                    block_size=_BYTES,
-                    column_names=header,
-                    skip_rows_after_names=1,
-                ),
-                csv.ParseOptions(
-                    delimiter=delimiter,
-                    newlines_in_values=True,
-                    invalid_row_handler=refused,
-                ),
+                csv.ReadOptions(block_size=_BYTES, column_names=header, skip_rows_after_names=1),
+                csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 csv.ConvertOptions(
                     column_types=dict.fromkeys(columns, pa.string()),
                     include_columns=columns,
                     strings_can_be_null=False,
                 ),
             )
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
+                done += batch.num_rows
+        except pa.ArrowInvalid:
+            # Slower; it knows the line, and lets lines be that are blank but for blanks.
+            table = strings.read(path, columns).columns
+            yield pa.table({name: pa.array(table[name][done:], pa.string()) for name in columns})
 
-        try:
-            yield from (pa.Table.from_batches([batch]) for batch in reader(True, None))
-        except pa.ArrowInvalid as error:
-            # Slower, and it knows the line.
-            strings.read(path, header[:1])
-            refuse(path, "a table of text in UTF-8", str(error).splitlines()[0][:200])
+
+def _needs_care(path: Path) -> bool:
+    """Whether there are NULs and quotes, which Arrow takes wherever they stand."""
+    with path.open("rb") as stream:
+        pieces = iter(lambda: stream.read(_BYTES), b"")
+        return any(b"\0" in piece or b'"' in piece for piece in pieces)
 
 
 class _Parquet:
@@ -162,6 +180,7 @@ class _Parquet:
         file = _Parquet._file(path)
         try:
             for batch in file.iter_batches(_ROWS, columns=list(columns)):
+                batch.validate(full=True)  # or text that is no UTF-8 would be found too late
                 yield pa.Table.from_batches([batch]).select(list(columns))
         except (pa.ArrowException, OSError) as error:
             refuse(path, "a Parquet file", str(error).splitlines()[0][:200])
@@ -194,7 +213,7 @@ class _Npz:
         import pyarrow as pa
 
         found = _Npz._columns(path)
-        rows = len(next(iter(found.values()), ()))
+        rows = len(next(iter(found.values())))
         for start in range(0, rows, _ROWS):
             block = {name: found[name][start : start + _ROWS] for name in columns}
             yield pa.table(
@@ -238,25 +257,35 @@ class _Npz:
 
     @staticmethod
     def _arrays(path: Path) -> dict[str, Any]:
-        import zipfile
-        import zlib
-
         import numpy as np
         from scipy import sparse
 
-        damaged = (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
         try:
-            found: Any = np.load(path, allow_pickle=False)
-            if not hasattr(found, "files"):
-                raise ValueError("a single array, as np.save writes it")
-            with found as archive:
-                arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
-            if {"format", "shape", "data"} <= set(arrays):  # as scipy's save_npz writes it
-                with path.open("rb") as stream:
+            # Without a file of our own numpy leaves a damaged archive open.
+            with path.open("rb") as stream, warnings.catch_warnings():
+                warnings.simplefilter("error")  # as for arrays of Python 2
+                found: Any = np.load(stream, allow_pickle=False)
+                if not hasattr(found, "files"):
+                    raise ValueError("a single array, as np.save writes it")
+                arrays = {name: _Npz._plain(found[name]) for name in found.files}
+                if {"format", "shape", "data"} <= set(arrays):  # as scipy's save_npz writes it
+                    stream.seek(0)
                     return {"features": sparse.load_npz(stream).toarray()}
-        except (*damaged, NotImplementedError, TypeError, IndexError) as error:
-            refuse(path, "an .npz file of plain arrays", (str(error).splitlines() or [""])[0][:200])
+        except Exception as error:  # zipfile, zlib, numpy and scipy raise all sorts
+            what = (str(error).splitlines() or [""])[0] or type(error).__name__
+            if "pickle" in what:  # numpy goes on to say how they could be loaded
+                what = "pickled objects, which are never loaded"
+            refuse(path, "an .npz file of plain arrays", files.cut(what, 200))
         return arrays
+
+    @staticmethod
+    def _plain(array: "np.ndarray") -> "np.ndarray":
+        """As Arrow takes it: in this machine's order of bytes, and no longer than 8 of them."""
+        if array.dtype.kind == "U":
+            "".join(array.ravel().tolist()).encode()  # raises for what is no text
+        if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+            return array.astype("f8")
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 class _Arff:
@@ -297,4 +326,8 @@ def _reader(path: Path) -> Any:
         return _Npz
     if suffix == ".arff":
         return _Arff
-    refuse(path, f"a file that ends in one of {', '.join(SUFFIXES)}", repr(suffix or "no ending"))
+    refuse(
+        path,
+        f"a file that ends in one of {', '.join(SUFFIXES)}",
+        repr(suffix) if suffix else "no ending",
+    )

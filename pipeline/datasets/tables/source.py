@@ -150,11 +150,9 @@ def text(path: Path, name: str, what: str) -> tuple[str, ...]:
     Raises:
         DatasetError: a row has none.
     """
-    import pyarrow as pa
-
     found: list[str] = []
     for block in frames.blocks(path, [name]):
-        values = block.table.column(name).cast(pa.string()).to_pylist()
+        values = frames.as_text(block.table.column(name), name, path).to_pylist()
         for row, value in enumerate(values, start=block.first):
             if value is None or not value.strip():
                 refuse(path, f"{what} in column {shown(name)}", "an empty cell", row)
