@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from pipeline.datasets.tables.files import cut
 from pipeline.errors import ArtifactError
 
 
@@ -22,10 +23,14 @@ def run(
     Raises:
         ArtifactError, DatasetError: see `prediction.predict`.
     """
-    if not bundle.is_dir():
+    try:
+        there = bundle.is_dir()
+    except OSError:  # a name that nothing can have
+        there = False
+    if not there:
         raise ArtifactError(
-            f"expected a bundle in the folder {bundle} (--model), found none. `rarenode run` "
-            "trains one"
+            f"expected a bundle in the folder {cut(str(bundle), 300)} (--model), found none. "
+            "`rarenode run` trains one"
         )
     from pipeline.prediction.predict import Request, predict  # torch takes seconds to import
 

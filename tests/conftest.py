@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
@@ -28,3 +29,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],  # two shared cores are slow now and then
 )
 settings.load_profile("rarenode")
+
+
+@pytest.fixture(scope="session")
+def trained_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that `rarenode predict` reads, see tests/prediction/trained.py; to be copied."""
+    from tests.prediction.trained import train  # torch takes a while
+
+    return train(tmp_path_factory.mktemp("trained"))

@@ -80,6 +80,8 @@ def load(folder: Path) -> Model:
             raise ValueError("the encoder makes other features")
         if len(features) != len(ensemble.preprocessing.mean):
             raise ValueError(f"members take {len(ensemble.preprocessing.mean)} features")
+    except ArtifactError as error:
+        raise ArtifactError(f"{folder}: {error}") from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
     low, high, missing = ranges
@@ -89,7 +91,7 @@ def load(folder: Path) -> Model:
 def _load_encoder(files: dict[str, bytes]) -> "Encoder | None":
     from pipeline.datasets.tables.encoder import FILES, Encoder
 
-    return Encoder.load(files) if FILES[0] in files else None
+    return Encoder.load(files) if any(name in files for name in FILES) else None
 
 
 def _numbers(features: tuple[str, ...]) -> Plan:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import files
+from pipeline.datasets.tables.files import shown
 from pipeline.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -34,20 +35,28 @@ def schema() -> "pa.Schema":
     )
 
 
-def check(path: Path) -> None:
-    """Refuse a name that is none of these formats, or a folder that is not there.
+def check(path: Path, table: Path) -> None:
+    """Refuse a name that is none of these formats, a folder that is not there, or the input.
 
     Raises:
         DatasetError: says what was expected.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise DatasetError(
-            f"expected an --output that ends in {', '.join(SUFFIXES)}, found {str(path)!r}"
+            f"expected an --output that ends in {', '.join(SUFFIXES)}, found {shown(str(path))}"
         )
-    if not path.parent.is_dir():
-        raise DatasetError(f"expected a folder {path.parent} for --output, found none")
-    if path.is_dir():
-        raise DatasetError(f"expected a file as --output, found the folder {path}")
+    try:
+        if not path.parent.is_dir():
+            raise DatasetError(f"expected a folder {path.parent} for --output, found none")
+        if path.is_dir():
+            raise DatasetError(f"expected a file as --output, found the folder {path}")
+        if path.exists() and path.samefile(table):
+            raise DatasetError(f"expected another file as --output than --input, found {path}")
+    except OSError as error:
+        found = f"{shown(str(path))}: {error.strerror}"
+        raise DatasetError(
+            f"expected a file that can be written as --output, found {found}"
+        ) from None
 
 
 @contextmanager

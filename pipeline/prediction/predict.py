@@ -76,7 +76,8 @@ def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summar
         DatasetError: the table cannot be read, lacks a column or has one that the model does not
             know, or a value is not of its column's kind.
     """
-    outputs.check(output)
+    frames.regular(table)
+    outputs.check(output, table)
     found = models.load(bundle)
     rule = _rule(found, request.rule)
     names = frames.names(table)

@@ -1,6 +1,6 @@
 """From blocks of a table to columns of numbers and text, by what `tables.features` says."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,17 +79,19 @@ class Plan:
         """Of all columns that become features."""
         return tuple(column.name for column in self.columns)
 
-    def check(self, names: Iterable[str], path: Path) -> None:
+    def check(self, names: Sequence[str], path: Path) -> None:
         """Refuse a table that lacks a feature, or has a column that nobody knows.
 
         Raises:
             DatasetError: names them.
         """
         there = set(names)
-        if missing := [name for name in self.names if name not in there]:
-            refuse(path, f"the columns {several(missing)}, which the model learnt from", "none")
         known = {*self.names, *self.others}
-        if unknown := [name for name in names if name not in known]:
+        unknown = [name for name in names if name not in known]
+        if missing := [name for name in self.names if name not in there]:
+            found = f"{several(unknown)} instead" if unknown else "none of these names"
+            refuse(path, f"the columns {several(missing)}, which the model learnt from", found)
+        if unknown:
             wanted = "columns that the model knows (leave out what it does not)"
             refuse(path, wanted, several(unknown))
 

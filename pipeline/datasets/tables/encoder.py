@@ -149,6 +149,18 @@ class Encoder:
             done += len(block)
         return result
 
+    def _try_out(self) -> None:
+        """Raise whatever transforming an empty row raises."""
+        import pandas as pd
+
+        words = ("categorical", "text")
+        row = {
+            name: "" if column.kind in words else np.float32(0)
+            for column in self.plan.columns
+            for name in column.made
+        }
+        self.transform(pd.DataFrame([row]))
+
     def _blocks(self, frame: "pd.DataFrame") -> Iterator[np.ndarray]:
         for start in range(0, len(frame), _ROWS):
             with threadpool_limits(limits=1):
@@ -189,7 +201,12 @@ class Encoder:
             transformer = skops.io.loads(files[FILES[1]], trusted=[own])
             if not isinstance(transformer, ColumnTransformer):
                 raise TypeError(f"a {type(transformer).__name__}")
-            return cls(plan, tuple(found["names"]), transformer, np.array(found["kept"], np.intp))
+            kept = np.array(found["kept"], np.intp)
+            if kept.shape != (len(found["names"]),):
+                raise ValueError(f"{len(found['names'])} names for {kept.size} features")
+            encoder = cls(plan, tuple(found["names"]), transformer, kept)
+            encoder._try_out()
+            return encoder
         except Exception as error:  # damaged archives make zipfile, json and skops raise all sorts
             raise ArtifactError(
                 f"expected the encoder of a bundle in {', '.join(FILES)}, found: {error!r:.300}"

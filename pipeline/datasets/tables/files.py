@@ -70,7 +70,7 @@ def lines(path: Path) -> Iterator[str]:
 def unreadable(path: Path, error: Exception) -> DatasetError:
     """The error for a file that cannot be opened; its name may be the reason."""
     cause = (isinstance(error, OSError) and error.strerror) or str(error)
-    return DatasetError(f"expected a readable file {cut(str(path), 300)}, found: {cut(cause, 300)}")
+    return DatasetError(f"expected a readable file {cut(str(path), 600)}, found: {cut(cause, 300)}")
 
 
 def refuse(
