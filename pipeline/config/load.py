@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pydantic
 from ruamel.yaml import YAML, YAMLError
@@ -88,8 +88,10 @@ def _known(location: tuple[Any, ...]) -> str:
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         if part not in fields:
             return ""
-        model = fields[part].annotation
-        if not hasattr(model, "model_fields"):
+        annotation = fields[part].annotation
+        sections = (annotation, *get_args(annotation))  # a section, or a section or None
+        model = next((one for one in sections if hasattr(one, "model_fields")), None)
+        if model is None:
             return ""
     names = sorted(field.alias or name for name, field in model.model_fields.items())
     close = difflib.get_close_matches(str(location[-1]), names, n=1)

@@ -96,7 +96,7 @@ class HierarchyFile(TableFile):
     @model_validator(mode="after")
     def _have_what_the_format_needs(self) -> "HierarchyFile":
         if self.format == "edges" and (self.child is None or self.parent is None):
-            raise ValueError("format 'edges' needs the columns `child` and `parent`")
+            raise ValueError("format 'edges' needs the columns `child` and `parent`, found none")
         return self
 
 

@@ -38,8 +38,8 @@ class Case(NamedTuple):
 def raw(name: str, content: str | bytes, *says: str) -> Case:
     """A case where a copy in data/raw was damaged before it was read."""
     given = content.encode() if isinstance(content, str) else content
-    path = RAW / name
-    return Case("fetch", lambda: path.write_bytes(given), ["stage", "prepare"], (str(path), *says))
+    says = (f"{RAW}/", *says)  # what does not fit may be noticed in another one of them
+    return Case("fetch", lambda: (RAW / name).write_bytes(given), ["stage", "prepare"], says)
 
 
 def prepared(spoil: Callable[[], object], *says: str) -> Case:
@@ -131,8 +131,8 @@ CASES = {
     ),
     "a cycle": raw("hierarchy.csv", f"{HIERARCHY}top,c\n", "line 7", "cycles"),
     "a hierarchy without a node that is used": raw(
-        "hierarchy.csv", changed(HIERARCHY, "c,a\n", ""), "labels.csv", "line 3", "'c'"
-    )._replace(says=("labels.csv", "line 3", "nodes of the hierarchy", "'c'")),
+        "hierarchy.csv", changed(HIERARCHY, "c,a\n", ""), "line 3", "nodes of the hierarchy", "'c'"
+    ),
     "features that are not there": Case(
         "fetch", (RAW / "features.csv").unlink, ["stage", "prepare"], ("features.csv", "none")
     ),
@@ -140,7 +140,7 @@ CASES = {
         "fetch", (RAW / "labels.csv").unlink, ["stage", "prepare"], ("labels.csv", "none")
     ),
     # params.yaml by hand
-    "an unknown key": params(lambda t: t["features"].update(ide="id"), "ide", "unknown"),
+    "an unknown key": params(lambda t: t["features"].update(ide="id"), "ide", "unknown parameter", "Did you mean 'id'?"),
     "another sha256": params(lambda t: t["labels"].update(sha256="abc"), "tables.labels.sha256"),
     "a column of two kinds": params(
         lambda t: t["features"].update(text=["colour"]), "one purpose", "'colour'"
@@ -149,7 +149,7 @@ CASES = {
     "a long table without ids": params(
         lambda t: (t["labels"].update(layout="long"), t["labels"].pop("id")), "needs `id`"
     ),
-    "edges without parents": params(lambda t: t["hierarchy"].pop("parent"), "child", "parent"),
+    "edges without parents": params(lambda t: t["hierarchy"].pop("parent"), "`child` and `parent`"),
     "tables that are a list": params(lambda t: t.update(features=[1]), "tables.features"),
     # data/prepared
     "a newer schema": prepared(
@@ -214,7 +214,6 @@ def test_what_was_damaged_since_is_one_message_that_names_the_place(
     monkeypatch.chdir(folder)
     case.spoil()
     message = workspace.refusal(case.command, capsys)
-    print(f"@@ {name}: {message}")
     place = -1
     for part in case.says:
         place = message.find(part, place + 1)
