@@ -140,7 +140,9 @@ CASES = {
         "fetch", (RAW / "labels.csv").unlink, ["stage", "prepare"], ("labels.csv", "none")
     ),
     # params.yaml by hand
-    "an unknown key": params(lambda t: t["features"].update(ide="id"), "ide", "unknown parameter", "Did you mean 'id'?"),
+    "an unknown key": params(
+        lambda t: t["features"].update(ide="id"), "ide", "unknown parameter", "Did you mean 'id'?"
+    ),
     "another sha256": params(lambda t: t["labels"].update(sha256="abc"), "tables.labels.sha256"),
     "a column of two kinds": params(
         lambda t: t["features"].update(text=["colour"]), "one purpose", "'colour'"
