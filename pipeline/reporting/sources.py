@@ -58,10 +58,7 @@ def read() -> Sources:
         dataset=_json(paths.PREPARED / "dataset.json"),
         validation=validated.read_report(),
         hierarchy=_json(paths.HIERARCHY / "summary.json"),
-        pictures={
-            path.stem: path.read_text(encoding="utf-8")
-            for path in sorted(paths.HIERARCHY.glob("*.svg"))
-        },
+        pictures={path.stem: _picture(path) for path in sorted(paths.HIERARCHY.glob("*.svg"))},
         best=_json(paths.TUNING / "best.json"),
         trials=_json(paths.TUNING / "trials.json")["trials"],
         cost=_may_be_missing(paths.COST),
@@ -71,6 +68,13 @@ def read() -> Sources:
 
 def _json(path: Path) -> dict[str, Any]:
     return files.read_json(path, schema=SCHEMA)
+
+
+def _picture(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"expected a picture in {path}, found: {error}") from None
 
 
 def _reliability(path: Path) -> dict[str, Any] | str:
