@@ -4,6 +4,7 @@ A block is an Arrow table. Columns of text files are text, since what stands in 
 the whole file (`kinds`); columns of the others have the types that the file says.
 """
 
+import itertools
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -142,7 +143,9 @@ class _Text:
         try:
             reader = csv.open_csv(
                 path,
-                csv.ReadOptions(block_size=_BYTES, column_names=header, skip_rows_after_names=1),
+                csv.ReadOptions(
+                    block_size=_BYTES, column_names=header, skip_rows_after_names=_above(path) + 1
+                ),
                 csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 csv.ConvertOptions(
                     column_types=dict.fromkeys(columns, pa.string()),
@@ -157,6 +160,11 @@ class _Text:
             # Slower; it knows the line, and lets lines be that are blank but for blanks.
             table = strings.read(path, columns).columns
             yield pa.table({name: pa.array(table[name][done:], pa.string()) for name in columns})
+
+
+def _above(path: Path) -> int:
+    """How many blank lines there are before the header, which Arrow counts as rows."""
+    return sum(1 for _ in itertools.takewhile(lambda line: not line.strip(), files.lines(path)))
 
 
 def _needs_care(path: Path) -> bool:
@@ -183,7 +191,7 @@ class _Parquet:
                 batch.validate(full=True)  # or text that is no UTF-8 would be found too late
                 yield pa.Table.from_batches([batch]).select(list(columns))
         except (pa.ArrowException, OSError) as error:
-            refuse(path, "a Parquet file", str(error).splitlines()[0][:200])
+            refuse(path, "a Parquet file", _problem(error))
 
     @staticmethod
     def _file(path: Path) -> Any:
@@ -193,7 +201,7 @@ class _Parquet:
         try:
             return parquet.ParquetFile(path)
         except (pa.ArrowException, OSError) as error:
-            refuse(path, "a Parquet file", str(error).splitlines()[0][:200])
+            refuse(path, "a Parquet file", _problem(error))
 
 
 class _Npz:
@@ -272,10 +280,10 @@ class _Npz:
                     stream.seek(0)
                     return {"features": sparse.load_npz(stream).toarray()}
         except Exception as error:  # zipfile, zlib, numpy and scipy raise all sorts
-            what = (str(error).splitlines() or [""])[0] or type(error).__name__
+            what = _problem(error)
             if "pickle" in what:  # numpy goes on to say how they could be loaded
                 what = "pickled objects, which are never loaded"
-            refuse(path, "an .npz file of plain arrays", files.cut(what, 200))
+            refuse(path, "an .npz file of plain arrays", what)
         return arrays
 
     @staticmethod
@@ -314,6 +322,11 @@ class _Arff:
                 for name in columns
             }
         )
+
+
+def _problem(error: Exception) -> str:
+    """The first line of what a library says."""
+    return files.cut(str(error).partition("\n")[0] or type(error).__name__, 200)
 
 
 def _reader(path: Path) -> Any:
