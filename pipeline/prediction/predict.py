@@ -12,8 +12,10 @@ from pipeline.datasets.tables import frames
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.frames import refuse
 from pipeline.errors import DatasetError
+from pipeline.hml.members.networks import Explained
 from pipeline.prediction import model as models
 from pipeline.prediction import outputs
+from pipeline.prediction.batches import side_by_side
 from pipeline.prediction.drift import Drift
 from pipeline.prediction.model import Model
 
@@ -68,6 +70,12 @@ class _Batch(NamedTuple):
     features: np.ndarray
 
 
+class _Answer(NamedTuple):
+    batch: _Batch
+    long: "pa.Table"
+    decision: np.ndarray
+
+
 def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summary:
     """Predict every row of a table into a file, which is there only if all goes well.
 
@@ -85,20 +93,23 @@ def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summar
     if request.id is not None and request.id not in names:
         refuse(table, f"the column {shown(request.id)} (--id)", several(list(names)))
     found.plan.check([name for name in names if name != id_column], table)
-    batches = _batches(found, table, id_column)
     drift = Drift(found)
     rows = decided = without = 0
+
+    def answer(batch: _Batch) -> _Answer:
+        filled = _filled_up(batch.features, _size(found))
+        explained = _cut(found.ensemble.explain(filled), len(batch.ids))
+        decision = found.ensemble.decide(explained.mean, rule, per_example=request.per_example)
+        shows = _shown(explained.mean, decision, request)
+        return _Answer(batch, _long(found, batch.ids, explained, decision, shows), decision)
+
     with (
         outputs.writer(output) as write,
         progress.bar("predicting", total=_rows_about(table), unit="row") as bar,
     ):
-        for batch in batches:
+        for batch, long, decision in side_by_side(answer, _batches(found, table, id_column)):
             drift.see(batch.features)
-            explained = found.ensemble.explain(_filled_up(batch.features, _size(found)))
-            mean, uncertain, lifted = (part[: len(batch.ids)] for part in explained)
-            decision = found.ensemble.decide(mean, rule, per_example=request.per_example)
-            shows = _shown(mean, decision, request)
-            write(_long(found, batch.ids, mean, decision, uncertain, lifted, shows))
+            write(long)
             rows += len(batch.ids)
             decided += int(decision.sum())
             without += int((~decision.any(1)).sum())
@@ -165,30 +176,30 @@ def _shown(mean: np.ndarray, decision: np.ndarray, request: Request) -> np.ndarr
     return shows
 
 
+def _cut(explained: Explained, rows: int) -> Explained:
+    """Without what the batch was filled up with."""
+    mean, members, lifted_by = explained
+    return Explained(mean[:rows], members[:, :rows], lifted_by[:rows])
+
+
 def _long(
-    found: Model,
-    ids: list[str],
-    mean: np.ndarray,
-    decision: np.ndarray,
-    uncertain: np.ndarray,
-    lifted: np.ndarray,
-    shows: np.ndarray,
+    found: Model, ids: list[str], explained: Explained, decision: np.ndarray, shows: np.ndarray
 ) -> "pa.Table":
     """A row for each entry that is shown, by example, within it by node order."""
     import pyarrow as pa
 
     example, node = np.nonzero(shows)
     nodes: Any = pa.array(found.ensemble.hierarchy.nodes, pa.string())
-    by = lifted[example, node]
+    by = explained.lifted_by[example, node]
     lifter = nodes.take(pa.array(np.where(by == node, 0, by), mask=by == node))
     columns: list[Any] = [
         pa.array(ids, pa.string()).take(pa.array(example)),
         nodes.take(pa.array(node)),
         pa.array(found.names, pa.string()).take(pa.array(node)),
         pa.array(found.ensemble.hierarchy.depth[node].astype(np.int32)),
-        pa.array(mean[example, node].astype(np.float32)),
+        pa.array(explained.mean[example, node].astype(np.float32)),
         pa.array(decision[example, node]),
-        pa.array(uncertain[example, node].astype(np.float32)),
+        pa.array(explained.uncertainty(example, node).astype(np.float32)),
         lifter,
     ]
     return pa.table(columns, schema=outputs.schema())
