@@ -14,7 +14,7 @@ def test_unknown_name_is_refused_with_the_known_ones_and_the_closest():
 
 
 def test_a_name_like_no_other_gets_no_suggestion():
-    with pytest.raises(DatasetError, match=r"found 'zzz'\.$"):
+    with pytest.raises(DatasetError, match=r"found 'zzz'\. `rarenode init` makes"):
         registry.check("zzz")
 
 
