@@ -14,6 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
+from pipeline.datasets.tables import files
 from pipeline.errors import DatasetError
 
 # A name in quotes (which may be escaped inside) or without blanks, then the type.
@@ -226,4 +227,5 @@ def _labels(path: Path, number: int, cell: str) -> tuple[str, ...]:
 
 
 def _refuse(path: Path, line: int, expected: str, found: str) -> NoReturn:
-    raise DatasetError(f"{path}, line {line}: expected {expected}, found {found}")
+    wanted = files.cut(expected, 400)  # names and values may hold anything
+    raise DatasetError(f"{path}, line {line}: expected {wanted}, found {files.cut(found, 200)}")

@@ -4,7 +4,6 @@ A block is an Arrow table. Columns of text files are text, since what stands in 
 the whole file (`kinds`); columns of the others have the types that the file says.
 """
 
-import itertools
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -141,30 +140,28 @@ class _Text:
             delimited.check(path)
         done = 0
         try:
-            reader = csv.open_csv(
-                path,
-                csv.ReadOptions(
-                    block_size=_BYTES, column_names=header, skip_rows_after_names=_above(path) + 1
-                ),
-                csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                csv.ConvertOptions(
-                    column_types=dict.fromkeys(columns, pa.string()),
-                    include_columns=columns,
-                    strings_can_be_null=False,
-                ),
-            )
-            for batch in reader:
-                yield pa.Table.from_batches([batch])
-                done += batch.num_rows
+            # A blank line above the header is the header for Arrow.
+            if next(files.lines(path)).replace('"', "").strip():
+                reader = csv.open_csv(
+                    path,
+                    csv.ReadOptions(
+                        block_size=_BYTES, column_names=header, skip_rows_after_names=1
+                    ),
+                    csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                    csv.ConvertOptions(
+                        column_types=dict.fromkeys(columns, pa.string()),
+                        include_columns=columns,
+                        strings_can_be_null=False,
+                    ),
+                )
+                for batch in reader:
+                    yield pa.Table.from_batches([batch])
+                    done += batch.num_rows
+                return
         except pa.ArrowInvalid:
-            # Slower; it knows the line, and lets lines be that are blank but for blanks.
-            table = strings.read(path, columns).columns
-            yield pa.table({name: pa.array(table[name][done:], pa.string()) for name in columns})
-
-
-def _above(path: Path) -> int:
-    """How many blank lines there are before the header, which Arrow counts as rows."""
-    return sum(1 for _ in itertools.takewhile(lambda line: not line.strip(), files.lines(path)))
+            pass  # what follows knows the line, and lets lines be that have blanks alone
+        table = strings.read(path, columns).columns
+        yield pa.table({name: pa.array(table[name][done:], pa.string()) for name in columns})
 
 
 def _needs_care(path: Path) -> bool:

@@ -202,14 +202,17 @@ def test_links_within_the_folder_or_the_workspace_are_followed(
 
 
 PIECES = st.sampled_from(
-    [*("a", "b", "1", "2.5", ",", ";", "|", "\t", "\n", "\r\n", "\r", '"', '""', " ", "\ufeff")]
-    + [*("é", "\0", "\x85", "\u2028", "'", "@data", "@attribute a real", "nan", "inf", "-", "?")]
-    + [*("2026-01-31", "true", "1e999", "{", "}", "%", "\n\n", "NA")]
+    [
+        *("a", "b", "1", "2.5", ",", ";", "|", "\t", "\n", "\r\n", "\r", '"', '""', " ", "\ufeff"),
+        *("é", "\0", "\x85", "\u2028", "'", "@data", "@attribute a real", "nan", "inf", "-", "?"),
+        *("2026-01-31", "true", "1e999", "{", "}", "%", "\n\n", "NA"),
+    ]
 )
 TEXTS = st.lists(PIECES, max_size=40).map("".join)
 CONTENT = st.binary(max_size=300) | TEXTS.map(str.encode)
 
 
+@example('""\na')
 @example("a\n \n")
 @example("a,b\n1,2\n \n3,4\n")
 @example('\n\na,b\n"1\n2",3\n')
@@ -320,12 +323,14 @@ def test_truncated_archives_are_refused(tmp_path_factory: pytest.TempPathFactory
 
 
 KINDS = st.sampled_from(
-    [pa.int8(), pa.uint64(), pa.float16(), pa.float32(), pa.bool_(), pa.date32(), pa.date64()]
-    + [pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("us", "Europe/Berlin"), pa.string()]
-    + [pa.large_string(), pa.binary(), pa.null(), pa.duration("s"), pa.time32("s")]
-    + [pa.decimal128(10, 2), pa.list_(pa.int8()), pa.struct([("a", pa.int8())])]
-    + [pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int8(), pa.int64())]
-    + [pa.string_view()]
+    [
+        *(pa.int8(), pa.uint64(), pa.float16(), pa.float32(), pa.bool_(), pa.date32(), pa.date64()),
+        *(pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("us", "Europe/Berlin"), pa.string()),
+        *(pa.large_string(), pa.binary(), pa.null(), pa.duration("s"), pa.time32("s")),
+        *(pa.decimal128(10, 2), pa.list_(pa.int8()), pa.struct([("a", pa.int8())])),
+        *(pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int8(), pa.int64())),
+        pa.string_view(),
+    ]
 )
 
 
