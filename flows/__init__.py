@@ -9,6 +9,8 @@ import os
 for _name, _value in {
     # A new database takes 13 s and more on a loaded machine; Prefect waits 20 s by default.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    # Nothing keeps a result yet; where something will, it is no pickle.
+    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",

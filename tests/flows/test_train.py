@@ -30,6 +30,13 @@ def test_run_completes_and_the_next_one_is_cached(workspace: Path):
     assert runs() == []
 
 
+def test_no_result_of_a_flow_is_a_pickle():
+    from prefect.results import get_default_result_serializer
+
+    assert get_default_result_serializer().type == "json"
+    assert train.persist_result is False
+
+
 def test_failure_holds_back_what_waits_for_it_and_the_next_run_recovers(workspace: Path):
     Path("break-left").touch()
     state = train(return_state=True)
