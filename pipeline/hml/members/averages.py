@@ -113,7 +113,11 @@ class AveragingMembers(LabelledMembers):
         result = np.empty((len(shares), len(x), len(self._prior)), dtype=np.float32)
         for p, share in zip(result, shares, strict=True):
             weight: Any = self.weights(x, share)
-            found: Any = weight.astype(np.float32) @ self._closed
+            # Not `astype`, which sums up what stands twice, and sorts for it.
+            single = sparse.csr_array(
+                (weight.data.astype(np.float32), weight.indices, weight.indptr), shape=weight.shape
+            )
+            found: Any = single @ self._closed
             found.toarray(out=p)
             missing = (1 - weight.sum(axis=1)).astype(np.float32)
             bare = missing > 1e-6  # more than rounding

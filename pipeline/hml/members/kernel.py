@@ -26,6 +26,7 @@ _NOISE = 1.0  # variance of a label beside the kernel's own: what is as likely c
 # float32.
 _ENTRIES = 100_000_000
 STORED = 25_000_000  # entries of coefficients that a bundle holds: 100 MB
+_NOTHING = 1e-3  # what a probability may change by
 _JITTER = 1e-6  # of the diagonal: equal examples would leave no inverse
 
 
@@ -65,8 +66,10 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         rows = len(features)
         fit = min(_ENTRIES // rows, math.isqrt(_ENTRIES // self.count))
         number = max(1, min(rows, landmarks, fit))
-        drawn = np.random.default_rng(rows).permutation(rows)[:number]
-        self._standing = features[np.sort(drawn)]
+        drawn = np.sort(np.random.default_rng(rows).permutation(rows)[:number])
+        # By who leaves them out, so that a member's own ones are ranges.
+        self._drawn = drawn[np.lexsort(learns[:, drawn])]
+        self._standing = features[self._drawn]
         # Found when first asked for.
         self._solution: _Solution | None = None
         self._solved: SolvedKernels | None = None
@@ -146,6 +149,11 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         inverse, root = self._solution.inverse[member], self._solution.root
         found = inverse @ targets.astype(inverse.dtype)
         back = solve_triangular(root, found, lower=True, trans=1, check_finite=False)
+        # Where all examples stand, those that the member leaves out have no part in it, but for
+        # rounding; unless one equals an example that it learns from, and they share its part.
+        left_out = ~self.learns[member, self._drawn]
+        if np.abs(back[left_out]).sum(0).max(initial=0) <= _NOTHING:
+            back[left_out] = 0
         return back.astype(np.float32)
 
     def _weighted(

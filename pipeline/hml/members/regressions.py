@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from pipeline.hml.constraint import coherent
 from pipeline.hml.hierarchy import Hierarchy
@@ -12,6 +12,7 @@ from pipeline.hml.members.contract import Members
 
 # Share of the prior in a probability: regressions reach 0 and less, whose logits say too much.
 _PRIOR = 0.1
+_MOST_RANGES = 4  # more products of few rows take longer than they spare
 
 
 class RegressionMembers(Members):
@@ -99,6 +100,8 @@ class SolvedKernels(RegressionMembers):
         self._landmarks = landmarks
         # As it is stored: products round by how a matrix lies in memory.
         self._coefficients = np.ascontiguousarray(coefficients)
+        # Where a member stands on its own examples alone, the others have no part in it.
+        self._parts = [_ranges(member.any(axis=1)) for member in self._coefficients]
         self._prior = prior
         self._hierarchy = hierarchy
         self._most = most
@@ -112,7 +115,11 @@ class SolvedKernels(RegressionMembers):
         self, member: int, place: Float[np.ndarray, "example place"]
     ) -> Float[np.ndarray, "example node"]:
         """See `RegressionMembers`."""
-        found = place @ self._coefficients[member]
+        coefficients = self._coefficients[member]
+        first, *more = self._parts[member]
+        found = place[:, first] @ coefficients[first]
+        for part in more:
+            found += place[:, part] @ coefficients[part]
         return bounded(found[:, :-1], found[:, -1:], self._prior, self._hierarchy)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -156,6 +163,13 @@ class SolvedKernels(RegressionMembers):
         if not ((prior >= 0) & (prior <= 1)).all():
             raise ValueError("prior must lie in [0, 1]")
         return cls(landmarks, coefficients, prior, hierarchy, most)
+
+
+def _ranges(used: Bool[np.ndarray, " landmark"]) -> list[slice]:
+    """Where landmarks are used, at least one range; everything, if these are many."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], used, [False]]).astype(np.int8)))
+    found = [slice(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
+    return found if 0 < len(found) <= _MOST_RANGES else [slice(None)]
 
 
 def bounded(
