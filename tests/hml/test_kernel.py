@@ -93,6 +93,19 @@ def test_coefficients_of_examples_that_are_nearly_equal_do_not_cancel_each_other
     np.testing.assert_allclose(p, coherent(expected.astype(np.float32), HIERARCHY), atol=1e-4)
 
 
+@pytest.mark.parametrize("rows", [10, 11, 14, 629])  # of such many, shares of all exceed 1
+def test_a_node_that_every_example_has_is_stored_and_read(rows: int):
+    draw = np.random.default_rng(rows)
+    x = draw.normal(size=(rows, FEATURES)).astype(np.float32)
+    flat = Hierarchy.from_edges([], nodes=["all", "some"])
+    y = sparse.csr_array(np.column_stack([np.ones(rows), draw.random(rows) < 0.3]).astype(bool))
+    members = KernelMembers(x, y, flat, learners(np.arange(rows) % MEMBERS, MEMBERS))
+    read = KernelMembers.from_arrays(members.arrays(), members.options(), flat)
+    p = read.probability(FRESH)
+    assert p.tobytes() == members.probability(FRESH).tobytes()
+    assert p.max() <= 1
+
+
 def test_nothing_is_solved_before_it_is_asked_for():
     members = made()
     assert members._solution is None

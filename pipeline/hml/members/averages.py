@@ -71,6 +71,7 @@ class LabelledMembers(Members):
             self._prior = np.asarray(self._closed.mean(axis=0), dtype=np.float32)
         else:
             self._prior = (support(closed, weight) / weight.sum()).astype(np.float32)
+        self._prior = np.minimum(self._prior, 1)  # rounding
         self.width = len(hierarchy)
 
     def arrays(self) -> dict[str, np.ndarray]:
