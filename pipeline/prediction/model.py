@@ -96,4 +96,5 @@ def _load_encoder(files: dict[str, bytes]) -> "Encoder | None":
 
 def _numbers(features: tuple[str, ...]) -> Plan:
     """Of a data set of ours: the features themselves, and a column of ids if there is one."""
-    return Plan(tuple(Column(name, "numeric") for name in features), ("id",), None)
+    columns = tuple(Column(name, "numeric") for name in features)
+    return Plan(columns, (), None) if "id" in features else Plan(columns, ("id",), "id")

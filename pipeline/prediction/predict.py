@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Rows that are predicted together. Always as many, the last ones filled up: how a matrix product
-# rounds depends on its shape, and an example's prediction must not depend on who is beside it.
+# rounds depends on its shape. It depends on the place of a row in it, too, so the last bits of an
+# example's prediction follow its row; who is beside it changes nothing.
 BATCH = 1024
 _ENTRIES = 64_000_000  # of the largest array on the way: fewer rows where nodes are many
 

@@ -1,0 +1,339 @@
+"""Predictions of new rows: the same for an example whoever stands beside it, in every format."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import cli
+from pipeline.datasets.tables import frames
+from pipeline.datasets.tables.columns import read
+from pipeline.errors import ArtifactError
+from pipeline.hml import save_bundle, uncertainty
+from pipeline.hml.decisions import decide_budget
+from pipeline.prediction import model as models
+from pipeline.prediction import predict as predicting
+from pipeline.prediction.model import Model
+from pipeline.prediction.predict import Request, predict
+from tests.prediction import trained
+
+ROWS = trained.rows(60, seed=1)
+KEY = ["example", "node"]
+
+
+@pytest.fixture(scope="module")
+def found(trained_bundle: Path) -> Model:
+    return models.load(trained_bundle)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return trained.write(tmp_path / "new.csv", ROWS)
+
+
+def predicted(bundle: Path, table: Path, request: Request | None = None) -> pd.DataFrame:
+    """What is written for a table."""
+    output = table.with_name("out.parquet")
+    predict(bundle, table, output, request or Request())
+    return pd.read_parquet(output)
+
+
+EVERY = Request(least=0.0)
+
+
+# what is written
+
+
+def test_probabilities_decisions_and_doubt_are_the_ensembles(
+    trained_bundle: Path, table: Path, found: Model
+):
+    frame = read(table, found.plan)
+    assert found._encoder is not None
+    features = found._encoder.transform(frame)
+    mean, members, lifted = found.ensemble.explain(features)
+    uncertain = uncertainty(members, mode="mutual_information")
+    decision = found.ensemble.decide(mean, "tuned")
+    nodes = list(found.ensemble.hierarchy.nodes)
+    written = predicted(trained_bundle, table, EVERY)
+    assert list(written["example"]) == [row["id"] for row in ROWS for _ in nodes]
+    assert list(written["node"]) == nodes * len(ROWS)
+    assert list(written["name"]) == [f"Node {node.upper()}" for node in nodes] * len(ROWS)
+    assert list(written["depth"]) == found.ensemble.hierarchy.depth.tolist() * len(ROWS)
+    assert np.allclose(written["probability"], mean.ravel(), rtol=0, atol=1e-6)
+    assert np.allclose(written["uncertainty"], uncertain.ravel(), rtol=0, atol=1e-6)
+    assert np.array_equal(written["decision"], decision.ravel())
+    assert 0 < written["decision"].sum() < len(written)
+    by = [nodes[one] for one in lifted.ravel()]
+    own = [one == node for one, node in zip(by, written["node"], strict=True)]
+    expected = [None if is_own else one for one, is_own in zip(by, own, strict=True)]
+    assert [None if pd.isna(one) else one for one in written["lifted_by"]] == expected
+
+
+def test_what_lifted_a_node_lies_below_it(trained_bundle: Path, table: Path, found: Model):
+    written = predicted(trained_bundle, table, EVERY)
+    lifted = written[written["lifted_by"].notna()]
+    assert len(lifted)
+    for node, by in set(zip(lifted["node"], lifted["lifted_by"], strict=True)):
+        assert by in found.ensemble.hierarchy.descendants(node) - {node}
+    assert written["lifted_by"][written["node"] == "e"].isna().all()  # nothing is below it
+
+
+def test_only_what_is_decided_for_is_written_unless_more_is_asked_for(
+    trained_bundle: Path, table: Path
+):
+    every = predicted(trained_bundle, table, EVERY)
+    usual = predicted(trained_bundle, table)
+    assert usual["decision"].all()
+    expected = every[every["decision"]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(usual, expected)
+
+
+@pytest.mark.parametrize("least", [0.0, 0.3, 1.0])
+def test_nodes_of_at_least_a_probability_are_written_too(
+    least: float, trained_bundle: Path, table: Path
+):
+    every = predicted(trained_bundle, table, EVERY)
+    shown = predicted(trained_bundle, table, Request(least=least))
+    expected = every[every["decision"] | (every["probability"] >= np.float32(least))]
+    pd.testing.assert_frame_equal(shown, expected.reset_index(drop=True))
+
+
+@pytest.mark.parametrize("top", [1, 3, 100])
+def test_the_most_probable_nodes_of_each_are_written_too(
+    top: int, trained_bundle: Path, table: Path
+):
+    every = predicted(trained_bundle, table, EVERY)
+    place = every.groupby("example", sort=False)["probability"].rank("first", ascending=False)
+    shown = predicted(trained_bundle, table, Request(top=top))
+    expected = every[every["decision"] | (place <= top)]
+    pd.testing.assert_frame_equal(shown, expected.reset_index(drop=True))
+    assert shown.groupby("example").size().min() >= min(top, 7)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_no_example_has_more_nodes_than_people_can_review(
+    most: int, trained_bundle: Path, table: Path, found: Model
+):
+    every = predicted(trained_bundle, table, EVERY)
+    mean = every["probability"].to_numpy().reshape(len(ROWS), -1)
+    limited = predicted(trained_bundle, table, Request(per_example=most, least=0.0))
+    cuts = found.ensemble.cuts["tuned"]
+    expected = decide_budget(mean, most, found.ensemble.hierarchy, cuts)
+    assert np.array_equal(limited["decision"], expected.ravel())
+    assert limited.groupby("example")["decision"].sum().max() == most
+
+
+def test_a_rule_of_the_bundle_decides(trained_bundle: Path, table: Path, found: Model):
+    half = predicted(trained_bundle, table, Request(rule="half", least=0.0))
+    assert np.array_equal(half["decision"], half["probability"] >= 0.5)
+    assert "prior_matched" in found.ensemble.cuts
+
+
+def test_formats_hold_the_same(trained_bundle: Path, table: Path):
+    folder = table.parent
+    for suffix in ("parquet", "csv", "jsonl"):
+        predict(trained_bundle, table, folder / f"out.{suffix}", EVERY)
+    parquet = pd.read_parquet(folder / "out.parquet")
+    assert parquet["probability"].dtype == np.float32
+    # Each example's text is that of its float32, no more and no fewer digits.
+    csv = pd.read_csv(folder / "out.csv", keep_default_na=False, dtype=str)
+    lines = (folder / "out.jsonl").read_text().splitlines()
+    jsonl = [json.loads(line) for line in lines]
+    assert list(csv.columns) == list(parquet.columns) == list(jsonl[0])
+    for name in ("example", "node", "name"):
+        assert list(csv[name]) == list(parquet[name]) == [row[name] for row in jsonl]
+    for name in ("probability", "uncertainty"):
+        for values in (csv[name], [row[name] for row in jsonl]):
+            assert np.array_equal(np.array(values, np.float32), parquet[name])
+        assert max(len(repr(row[name])) for row in jsonl) < 16
+    decided = [row["decision"] for row in jsonl]
+    assert decided == list(parquet["decision"]) == [one == "true" for one in csv["decision"]]
+    lifted = [row["lifted_by"] or "" for row in jsonl]
+    assert lifted == list(parquet["lifted_by"].fillna("")) == list(csv["lifted_by"])
+
+
+def test_names_that_break_lines_survive_every_format(trained_bundle: Path, tmp_path: Path):
+    ids = ['a,"b"', "<i>;'", "ü\u2028x", "x" * 100_000, "two\nlines"]
+    rows = [row | {"id": name} for row, name in zip(ROWS, ids, strict=False)]
+    table = trained.write(tmp_path / "new.csv", rows)
+    for suffix, read_it in (
+        ("parquet", pd.read_parquet),
+        ("csv", lambda path: pd.read_csv(path, keep_default_na=False)),
+        ("jsonl", lambda path: pd.read_json(path, lines=True)),
+    ):
+        output = tmp_path / f"out.{suffix}"
+        predict(trained_bundle, table, output, Request(top=1))
+        assert list(dict.fromkeys(read_it(output)["example"])) == ids
+
+
+# who stands beside whom
+
+
+def assert_same(found: pd.DataFrame, whole: pd.DataFrame) -> None:
+    """The same for each example and node that was found.
+
+    Numbers but for the last bits of float32: how a matrix product rounds depends on the place of
+    the row, too.
+    """
+    expected = whole.set_index(KEY).loc[pd.MultiIndex.from_frame(found[KEY])]
+    pd.testing.assert_frame_equal(found.set_index(KEY), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [[*reversed(range(60))], [59], [3, 1, 2], [*range(0, 60, 7)], [*range(30), *range(30, 60)]],
+    ids=["reversed", "alone", "three", "some", "all"],
+)
+def test_predictions_do_not_know_the_other_rows(
+    order: Sequence[int], trained_bundle: Path, table: Path, tmp_path: Path
+):
+    whole = predicted(trained_bundle, table, EVERY)
+    part = trained.write(tmp_path / "part.csv", [ROWS[place] for place in order])
+    found = predicted(trained_bundle, part, EVERY)
+    assert list(dict.fromkeys(found["example"])) == [ROWS[place]["id"] for place in order]
+    assert_same(found, whole)
+
+
+def test_in_the_same_place_predictions_are_the_same_bit_by_bit(
+    trained_bundle: Path, table: Path, tmp_path: Path
+):
+    whole = predicted(trained_bundle, table, EVERY)
+    half = [*ROWS[:30], *reversed(ROWS[30:50])]
+    written = predicted(trained_bundle, trained.write(tmp_path / "half.csv", half), EVERY)
+    count = 30 * whole["node"].nunique()
+    pd.testing.assert_frame_equal(written[:count], whole[:count], check_exact=True)
+
+
+def test_predictions_do_not_know_where_blocks_and_batches_end(
+    trained_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """More rows than a batch, in blocks of other sizes; the first ones again at the end."""
+    rows = [row | {"id": f"r{place}"} for place, row in enumerate(ROWS * 19)]
+    assert len(rows) > predicting.BATCH
+    table = trained.write(tmp_path / "new.csv", rows)
+    whole = predicted(trained_bundle, table, EVERY)
+    probability = whole["probability"].to_numpy().reshape(len(rows), -1)
+    assert np.allclose(probability[: len(ROWS)], probability[-len(ROWS) :], rtol=0, atol=1e-6)
+    monkeypatch.setattr(frames, "_BYTES", 5000)
+    pd.testing.assert_frame_equal(predicted(trained_bundle, table, EVERY), whole)
+    parquet = table.with_suffix(".parquet")
+    pd.read_csv(table, dtype=str, keep_default_na=False).to_parquet(parquet)
+    pd.testing.assert_frame_equal(predicted(trained_bundle, parquet, EVERY), whole)
+
+
+# tables
+
+
+def test_columns_come_in_any_order_and_what_was_no_feature_may_be_absent(
+    trained_bundle: Path, table: Path, tmp_path: Path
+):
+    whole = predicted(trained_bundle, table, EVERY)
+    columns = ["note", "seen", "id", "age", "smokes", "colour"]  # no clinic
+    other = trained.write(tmp_path / "other.csv", ROWS, columns)
+    pd.testing.assert_frame_equal(predicted(trained_bundle, other, EVERY), whole)
+
+
+def test_without_ids_rows_are_numbered_and_that_is_said(trained_bundle: Path, tmp_path: Path):
+    columns = [name for name in trained.COLUMNS if name != "id"]
+    table = trained.write(tmp_path / "new.csv", ROWS, columns)
+    summary = predict(trained_bundle, table, tmp_path / "out.csv", Request(top=1))
+    assert summary.notes[0] == "Examples are numbered by their rows: there is no id."
+    written = pd.read_csv(tmp_path / "out.csv")
+    assert list(dict.fromkeys(written["example"])) == [*range(1, 61)]
+
+
+def test_another_column_names_the_examples(trained_bundle: Path, table: Path):
+    written = predicted(trained_bundle, table, Request(id="clinic", top=1))
+    assert set(written["example"]) == {row["clinic"] for row in ROWS}
+
+
+def test_arrays_and_arff_of_plain_features_are_predicted(
+    trained_bundle: Path, found: Model, tmp_path: Path
+):
+    """A bundle without an encoder takes the features themselves, whatever holds them."""
+    bundle = tmp_path / "plain"
+    extra = {name: (trained_bundle / name).read_bytes() for name in ("nodes.json", "columns.json")}
+    save_bundle(bundle, found.ensemble, extra=extra)
+    frame = read(trained.write(tmp_path / "new.csv", ROWS), found.plan)
+    assert found._encoder is not None
+    features = found._encoder.transform(frame)
+    names = np.array(found.features)
+    np.savez(tmp_path / "new.npz", x=features, names=names, id=np.array([r["id"] for r in ROWS]))
+    pd.DataFrame(features, columns=names).to_parquet(tmp_path / "new.parquet")
+    head = "".join(f"@attribute '{name}' real\n" for name in names)
+    cells = [["?" if np.isnan(one) else repr(float(one)) for one in row] for row in features]
+    data = "\n".join(",".join(row) for row in cells)
+    (tmp_path / "new.arff").write_text(f"{head}@data\n{data}\n")
+    expected = predicted(trained_bundle, tmp_path / "new.csv", EVERY)
+    for suffix in ("npz", "parquet", "arff"):
+        written = predicted(bundle, tmp_path / f"new.{suffix}", EVERY)
+        assert np.array_equal(written["probability"], expected["probability"])
+        # Nobody called a column of the others `id`.
+        ids = expected["example"] if suffix == "npz" else np.repeat(np.arange(1, 61), 7).astype(str)
+        assert list(written["example"]) == list(ids)
+
+
+def test_an_ensemble_without_networks_is_refused_by_name(found: Model, tmp_path: Path):
+    assert "network" in found.ensemble.members
+    save_bundle(tmp_path / "bundle", found.ensemble)
+    with pytest.raises(ArtifactError, match=r"no nodes\.json and no columns\.json"):
+        models.load(tmp_path / "bundle")
+
+
+# what is said
+
+
+def test_the_command_says_what_was_found(
+    trained_bundle: Path, table: Path, capsys: pytest.CaptureFixture[str]
+):
+    output = table.with_name("out.csv")
+    arguments = ["predict", "--model", str(trained_bundle), "--input", str(table)]
+    assert cli.main([*arguments, "--output", str(output)]) == 0
+    said = capsys.readouterr()
+    written = pd.read_csv(output)
+    each = len(written) / len(ROWS)
+    without = len(ROWS) - written["example"].nunique()
+    assert f"60 examples, {each:.1f} nodes each by the rule tuned; {without} without" in said.out
+    assert "Note: " not in said.err
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"age": "90"}, "another mean than in the training data: 'age' (mean +"),
+        ({"age": "150"}, "outside of the range of the training data: 'age' (100% of rows)"),
+        ({"age": ""}, "lack values more often than in the training data: 'age' ("),
+        ({"colour": "NA"}, "another mean than in the training data: 'colour="),
+    ],
+)
+def test_rows_that_are_far_from_what_was_learnt_from_are_noted(
+    change: dict[str, str], note: str, trained_bundle: Path, tmp_path: Path
+):
+    rows = [row | change for row in ROWS]
+    table = trained.write(tmp_path / "new.csv", rows)
+    summary = predict(trained_bundle, table, tmp_path / "out.csv", Request())
+    assert any(note in found for found in summary.notes), summary.notes
+
+
+def test_new_categories_and_missing_values_are_predicted(trained_bundle: Path, tmp_path: Path):
+    rows = [ROWS[0] | {"colour": "violet", "age": "NA", "smokes": "", "seen": "?", "note": ""}]
+    written = predicted(trained_bundle, trained.write(tmp_path / "new.csv", rows), EVERY)
+    assert written["probability"].between(0, 1).all()
+
+
+def test_nothing_is_left_where_writing_fails(
+    trained_bundle: Path, table: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = {path: path.read_bytes() for path in table.parent.iterdir()}
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(predicting, "_long", fail)
+    for suffix in ("parquet", "csv", "jsonl"):
+        with pytest.raises(RuntimeError, match="on purpose"):
+            predict(trained_bundle, table, table.with_name(f"out.{suffix}"), Request())
+    assert {path: path.read_bytes() for path in table.parent.iterdir()} == before
