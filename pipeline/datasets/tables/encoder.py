@@ -16,7 +16,8 @@ from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
 from pipeline.datasets.tables.columns import Column, Plan
-from pipeline.errors import ArtifactError
+from pipeline.datasets.tables.files import several
+from pipeline.errors import ArtifactError, DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +102,9 @@ class Encoder:
             plan: of these columns.
             fit_rows: which rows.
             max_features: of all columns of text together, at most.
+
+        Raises:
+            DatasetError: no column differs between these rows.
         """
         fitted = frame.iloc[fit_rows]
         texts = sum(column.kind == "text" for column in plan.columns)
@@ -138,6 +142,11 @@ class Encoder:
             low = np.fmin(low, np.fmin.reduce(block, axis=0, initial=np.inf))
             high = np.fmax(high, np.fmax.reduce(block, axis=0, initial=-np.inf))
         kept = np.flatnonzero(low < high)
+        if not len(kept):
+            raise DatasetError(
+                "expected a column that differs between the rows of train+valid, found none among "
+                f"{several(plan.names)}"
+            )
         return cls(plan, tuple(every[place] for place in kept), transformer, kept)
 
     def transform(self, frame: "pd.DataFrame") -> np.ndarray:
