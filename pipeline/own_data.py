@@ -92,7 +92,7 @@ def init(request: Request) -> int:
     edited = edit.plan(changes)
     card = paths.CARDS / f"{found.name}.md"
     with files.whole_file(card) as temporary:
-        temporary.write_text(_card(found, lines), encoding="utf-8")
+        temporary.write_bytes(_card(found, lines, card))
         edited.write()  # the card is there only if that succeeds
     print("\n".join(lines))
     print()
@@ -341,11 +341,14 @@ def _of_hierarchy(raw: "RawDataset") -> Iterator[str]:
     )
 
 
-def _card(found: Understood, lines: list[str]) -> str:
-    text = "\n".join(lines)
+_UNDERSTOOD = "## What `rarenode init` understood"
+
+
+def _card(found: Understood, lines: list[str], card: Path) -> bytes:
+    """The card; what people wrote above the heading stays."""
+    wanted = "Where the data comes from, who may use it and what for: say it here."
+    above = card.read_bytes().partition(_UNDERSTOOD.encode())[0] if card.is_file() else b""
+    text = "\n".join(lines).replace("`", "'")
     return (
-        f"# {found.name}\n\n"
-        "Where the data comes from, who may use it and what for: say it here.\n\n"
-        "## What `rarenode init` understood\n\n"
-        f"```\n{text.replace('`', chr(39))}\n```\n"
-    )
+        above or f"# {found.name}\n\n{wanted}\n\n".encode()
+    ) + f"{_UNDERSTOOD}\n\n```\n{text}\n```\n".encode()

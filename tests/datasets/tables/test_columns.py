@@ -1,0 +1,280 @@
+"""What columns of each kind become, worked out by hand, in text and in Parquet alike."""
+
+import csv
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from pipeline.config.tables import Features
+from pipeline.datasets.tables import columns
+from pipeline.datasets.tables.columns import Plan
+from pipeline.errors import DatasetError
+from tests.datasets.tables.written import check_message
+
+FILE = {"path": "-", "sha256": "0" * 64}
+NAN = float("nan")
+
+
+def plan(names: Sequence[str], **lists: Any) -> Plan:
+    return Plan.of(names, Features.model_validate(FILE | lists), Path("x.csv"))
+
+
+def read(path: Path, kind: str, values: Sequence[Any]) -> pd.DataFrame:
+    """The frame of a table with one column `c`."""
+    if path.suffix == ".csv":
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([["c"], *([one] for one in values)])
+    else:
+        typed = isinstance(values, pa.Array)
+        parquet.write_table(pa.table({"c": values if typed else pa.array(values)}), path)
+    return columns.read(path, plan(["c"], **({kind: ["c"]} if kind != "numeric" else {})))
+
+
+def refusal(path: Path, kind: str, values: Sequence[Any]) -> str:
+    with pytest.raises(DatasetError) as error:
+        read(path, kind, values)
+    return check_message(path, error.value)
+
+
+@pytest.fixture(params=[".csv", ".parquet"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Of text, in either format."""
+    return tmp_path / f"x{request.param}"
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Path:
+    return tmp_path / "x.parquet"
+
+
+MISSING = ("", " ", "NA", "N/A", "nan", "NaN", "NULL", "null", "None", "?", "#N/A")
+
+
+# numbers
+
+
+def test_numbers_are_float32_and_missing_ones_nan(path: Path):
+    texts = ["1", "+2.5e1", "-.5", "7.", " 3 ", "1E-3", *MISSING]
+    found = read(path, "numeric", texts)["c"]
+    assert found.dtype == np.float32
+    expected = [1, 25, -0.5, 7, 3, 0.001, *[NAN] * len(MISSING)]
+    assert np.array_equal(found, np.float32(expected), equal_nan=True)
+
+
+@pytest.mark.parametrize("word", ["one", "1,5", "1_000", "0x10", "12 kg", "१", "1e", "--1", "."])
+def test_a_word_is_no_number(word: str, path: Path):
+    place = "line 3" if path.suffix == ".csv" else "row 2"
+    expected = f"FILE, {place}: expected a number in column 'c', found {word!r}"
+    assert refusal(path, "numeric", ["1", word, "x"]) == expected
+
+
+@pytest.mark.parametrize("word", ["inf", "-Infinity", "1e39", "-1e400"])
+def test_numbers_beyond_float32_are_refused(word: str, path: Path):
+    assert "expected a number" in refusal(path, "numeric", ["1", word])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1, None, 3], pa.int8()),
+        pa.array([1, None, 3], pa.uint64()),
+        pa.array([1, NAN, 3], pa.float32()),
+        pa.array(np.array([1, NAN, 3], np.float16)),
+        pa.array([1, None, 3], pa.int64()).cast(pa.decimal128(22, 3)),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_typed_numbers_are_the_same(values: pa.Array, typed: Path):
+    found = read(typed, "numeric", values)["c"]
+    assert np.array_equal(found, np.float32([1, NAN, 3]), equal_nan=True)
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
+def test_numbers_are_those_that_numpy_reads(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float]
+):
+    path = tmp_path_factory.getbasetemp() / "numbers.csv"
+    texts = [repr(value) for value in values]
+    found = read(path, "numeric", texts)["c"]
+    assert np.array_equal(found, np.array(texts, np.float64).astype(np.float32))
+
+
+# truth values
+
+
+def test_truth_values_are_one_and_zero(path: Path):
+    texts = ["true", "Yes", "T", "y", "1", "FALSE", "no", "f", "N", "0", "", "?"]
+    found = read(path, "boolean", texts)["c"]
+    expected = np.float32([1] * 5 + [0] * 5 + [NAN] * 2)
+    assert found.dtype == np.float32
+    assert np.array_equal(found, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([True, False, None]),
+        pa.array([1, 0, None], pa.int8()),
+        pa.array([1.0, 0.0, NAN]),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_typed_truth_values_are_the_same(values: pa.Array, typed: Path):
+    found = read(typed, "boolean", values)["c"]
+    assert np.array_equal(found, np.float32([1, 0, NAN]), equal_nan=True)
+
+
+def test_neither_true_nor_false_is_refused(path: Path, typed: Path):
+    assert "expected true or false in column 'c', found '2'" in refusal(path, "boolean", ["1", "2"])
+    message = refusal(typed, "boolean", pa.array([1, 7]))
+    assert message == "FILE, row 2: expected true or false in column 'c', found '7'"
+
+
+# dates
+
+DATES = {
+    "1970-01-01": 0.0,
+    "1970-01-02": 1.0,
+    "1969-12-31": -1.0,
+    "1970-01-01T12:00": 0.5,
+    "1970-01-01 06:00:00": 0.25,
+    "1970-01-01T12:00:00.000000000": 0.5,
+    "1970-01-01T12:00:00Z": 0.5,
+    "1970-01-01T12:00:00+05:00": 0.5,  # the clock's time: noon is noon
+    "1970-01-01T12:00:00-1130": 0.5,
+    "2000-02-29": 11016.0,
+    "9999-12-31": 2932896.0,
+    "0001-01-01": -719162.0,
+}
+
+
+def test_dates_are_days_since_1970_and_the_place_in_the_year(path: Path):
+    found = read(path, "date", [*DATES, "", "NA"])
+    assert list(found) == ["c: days", "c: year, sine", "c: year, cosine"]
+    days = np.array([*DATES.values(), NAN, NAN])
+    assert np.array_equal(found["c: days"], days.astype(np.float32), equal_nan=True)
+    angle = 2 * np.pi * days / 365.2425
+    assert np.allclose(found["c: year, sine"], np.sin(angle), atol=1e-6, equal_nan=True)
+    assert np.allclose(found["c: year, cosine"], np.cos(angle), atol=1e-6, equal_nan=True)
+    assert (found.dtypes == np.float32).all()
+
+
+@given(st.datetimes(), st.sampled_from(["", "Z", "+02:00", "-0830"]))
+def test_dates_are_those_that_python_reads(
+    tmp_path_factory: pytest.TempPathFactory, moment: datetime, zone: str
+):
+    path = tmp_path_factory.getbasetemp() / "dates.csv"
+    found = read(path, "date", [moment.isoformat() + zone])
+    days = (moment - datetime(1970, 1, 1)) / timedelta(days=1)
+    assert found["c: days"][0] == np.float32(days)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([date(2026, 1, 31), None]),
+        pa.array([date(2026, 1, 31), None]).cast(pa.date64()),
+        *(
+            pa.array([datetime(2026, 1, 31), None], pa.timestamp(unit))
+            for unit in ("s", "ms", "us", "ns")
+        ),
+        pa.array(
+            [datetime(2026, 1, 31, tzinfo=timezone(timedelta(hours=1))), None],
+            pa.timestamp("us", "Europe/Berlin"),
+        ),
+        pa.array([datetime(2026, 1, 31, tzinfo=UTC), None], pa.timestamp("ns", "UTC")),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_typed_dates_are_the_same_as_the_clock_has_them(values: pa.Array, typed: Path):
+    found = read(typed, "date", values)["c: days"]
+    assert np.array_equal(found, np.float32([20484, NAN]), equal_nan=True)
+
+
+def test_dates_beyond_the_reach_of_nanoseconds_are_right(typed: Path):
+    values = pa.array([date(9999, 12, 31), date(1, 1, 1)])
+    assert read(typed, "date", values)["c: days"].tolist() == [2932896.0, -719162.0]
+    message = refusal(typed, "date", pa.array([10**14], pa.timestamp("s")))
+    assert message == "FILE: expected dates in column 'c', found timestamp[ms]"
+
+
+@pytest.mark.parametrize(
+    "word", ["31.01.2026", "2026-13-01", "2026-02-29", "2026-1-31", "20260131", "2026-01-31T25:00"]
+)
+def test_what_is_no_date_is_refused(word: str, path: Path):
+    found = refusal(path, "date", ["2026-01-31", word])
+    assert f"expected a date such as 2026-01-31 in column 'c', found {word!r}" in found
+
+
+# words
+
+
+@pytest.mark.parametrize("kind", ["categorical", "text"])
+def test_words_stay_text_and_missing_ones_are_empty(kind: str, path: Path):
+    texts = [" a b ", "007", "true", "<i>ü</i>", "x\ny", *MISSING]
+    found = read(path, kind, texts)["c"]
+    assert found.tolist() == ["a b", "007", "true", "<i>ü</i>", "x\ny", *[""] * len(MISSING)]
+
+
+def test_typed_values_can_be_categories(typed: Path):
+    assert read(typed, "categorical", pa.array([1, None, 3]))["c"].tolist() == ["1", "", "3"]
+    assert read(typed, "categorical", pa.array([True, False]))["c"].tolist() == ["true", "false"]
+    coded = pa.array(["a", "b", None]).dictionary_encode()
+    assert read(typed, "categorical", coded)["c"].tolist() == ["a", "b", ""]
+    message = refusal(typed, "categorical", pa.array([[1], [2]]))
+    assert message.startswith("FILE: expected text or numbers in column 'c', found list<")
+
+
+@pytest.mark.parametrize("kind", ["numeric", "boolean", "date"])
+def test_types_of_another_kind_are_refused(kind: str, typed: Path):
+    other = pa.array([date(2026, 1, 31)]) if kind != "date" else pa.array([[1]])
+    assert "FILE: expected " in refusal(typed, kind, other)
+
+
+# plans
+
+
+def test_a_plan_keeps_the_tables_order_and_what_is_no_feature_apart():
+    found = plan(["i", "a", "g", "b", "s", "x"], id="i", group="g", split="s", ignored=["x"])
+    assert found.names == ("a", "b")
+    assert [column.kind for column in found.columns] == ["numeric", "numeric"]
+    assert found.others == ("i", "g", "s", "x")
+    assert found.id == "i"
+
+
+@pytest.mark.parametrize(
+    ("names", "lists", "message"),
+    [
+        (["a"], {"text": ["t"]}, r"x\.csv: expected columns 't', found none of these names"),
+        (["i"], {"id": "i"}, r"expected a column that is a feature, found none beside 'i'"),
+        (["d", "d: days"], {"date": ["d"]}, r"names than those that dates get, .* 'd: days'"),
+    ],
+)
+def test_plans_that_fit_no_table_are_refused(names: list[str], lists: dict[str, Any], message: str):
+    with pytest.raises(DatasetError, match=message):
+        plan(names, **lists)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a"], "expected the columns 'b', which the model learnt from, found none of these"),
+        (["a", "B"], "expected the columns 'b', which the model learnt from, found 'B' instead"),
+        (["a", "b", "c", "x"], r"columns that the model knows .*, found 'c'"),
+    ],
+)
+def test_tables_of_other_columns_are_refused(names: list[str], message: str):
+    known = plan(["a", "b", "x"], ignored=["x"])
+    known.check(["b", "a"], Path("x.csv"))
+    known.check(["b", "a", "x"], Path("x.csv"))
+    with pytest.raises(DatasetError, match=message):
+        known.check(names, Path("x.csv"))

@@ -1,0 +1,123 @@
+"""What columns are found to hold."""
+
+import csv
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from pipeline.datasets.tables import frames, kinds
+from pipeline.datasets.tables.kinds import Summary
+from pipeline.errors import DatasetError
+from tests.datasets.tables.written import check_message
+
+
+def understood(path: Path, values: Sequence[Any]) -> Summary:
+    """A column `c` of text."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([["c"], *([one] for one in values)])
+    (found,) = kinds.understand(path)
+    return found
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "x.csv"
+
+
+WORDS = ["red", "green", "blue"] * 4
+CASES: dict[str, tuple[list[str], str, str]] = {
+    "numbers": (["1", "-2.5", "1e3", "NA"], "numeric", ""),
+    "zeros and ones are numbers": (["0", "1", "1"], "numeric", ""),
+    "dates": (["2026-01-31", "2026-01-31T10:00:00+01:00", "?"], "date", ""),
+    "truth values": (["yes", "No", "", "yes"], "boolean", ""),
+    "true and false": (["TRUE", "FALSE"], "boolean", ""),
+    "categories": (WORDS, "categorical", ""),
+    "texts": (["a b c", "d e", "f"], "text", ""),
+    "names of rows": (["a", "b", "c", "d"], "ignored", "tells apart (nearly) every row"),
+    "too many names": (["a", "b", "c", "d", "d"], "ignored", "4 different values"),
+    "nothing": (["", "NA", "?"], "ignored", "no value"),
+    "a word among few numbers": (["1", "2", "x", "x"], "ignored", "3 different values"),
+    "one row": (["a"], "categorical", ""),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_column_is_found_to_be(case: str, path: Path):
+    values, kind, why = CASES[case]
+    found = understood(path, values)
+    assert (found.kind, found.why) == (kind, why)
+    assert found.rows == len(values)
+    assert found.missing == sum(value in kinds.MISSING for value in values)
+
+
+def test_the_least_and_the_greatest_number_are_known(path: Path):
+    found = understood(path, ["3", "-2.5", "", "7"])
+    assert (found.low, found.high, found.missing, found.distinct) == (-2.5, 7, 1, None)
+
+
+def test_different_values_are_counted(path: Path):
+    assert understood(path, WORDS).distinct == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["1"] * 4 + ["x"], "line 6: expected a number in column 'c', as 4 of 5 values are, found"),
+        (["2026-01-01"] * 9 + ["soon"], "line 11: expected a date such as .* as 9 of 10 values"),
+        (["1,5"] * 4 + ["x"], "line 2: expected numbers with a decimal point .*, found '1,5'"),
+        (["1", "inf"], "line 3: expected a finite number in column 'c', found inf"),
+        (["1", "1e999"], "line 3: expected a finite number in column 'c', found inf"),
+    ],
+)
+def test_what_is_nearly_of_a_kind_is_refused_where_it_is_not(
+    values: list[str], message: str, path: Path
+):
+    with pytest.raises(DatasetError, match=rf"x\.csv, {message}") as error:
+        understood(path, values)
+    check_message(path, error.value)
+
+
+def test_kinds_are_decided_over_all_blocks(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(frames, "_BYTES", 50)
+    assert understood(path, ["1"] * 50).kind == "numeric"
+    assert understood(path, ["1"] * 50 + ["x"] * 50).kind == "categorical"
+    with pytest.raises(DatasetError, match=r"line 62: .*as 99 of 100 values are, found 'x'"):
+        understood(path, ["1"] * 60 + ["x"] + ["1"] * 39)
+    dates = ["2026-01-01"] * 60 + ["soon"] + ["2026-01-01"] * 39
+    with pytest.raises(DatasetError, match=r"line 62: .*as 99 of 100 values are, found 'soon'"):
+        understood(path, dates)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (pa.array([True, None]), "boolean"),
+        (pa.array([1, None]), "numeric"),
+        (pa.array([1.5, float("nan")]), "numeric"),
+        (pa.array([date(2026, 1, 31), None]), "date"),
+        (pa.array([None, None]), "ignored"),
+        (pa.array(["a", None, "a", "b"]).dictionary_encode(), "categorical"),
+    ],
+    ids=lambda one: str(one.type) if isinstance(one, pa.Array) else one,
+)
+def test_types_of_parquet_count(values: pa.Array, kind: str, tmp_path: Path):
+    path = tmp_path / "x.parquet"
+    parquet.write_table(pa.table({"c": values}), path)
+    (found,) = kinds.understand(path)
+    assert found.kind == kind
+    assert found.missing == (2 if kind == "ignored" else 1)
+
+
+def test_columns_are_described_by_kind_and_long_lists_are_cut():
+    columns = [Summary(f"c{place}", "numeric") for place in range(7)]
+    columns += [Summary("x" * 100, "ignored", why="no value")]
+    lines = [*kinds.described(columns)]
+    assert lines[0] == "7 numeric: 'c0', 'c1', 'c2', 'c3', 'c4', … 2 more"
+    assert lines[1].startswith("1 ignored: 'xxx")
+    assert lines[1].endswith("… (no value)")
+    assert len(lines) == 2
