@@ -85,7 +85,7 @@ def init(request: Request) -> int:
         WorkspaceError: params.yaml or the card cannot be written.
     """
     found = understand(request)
-    lines = [*_described(found)]
+    lines = [*described(found)]
     changes: list[tuple[str, Any]] = [("dataset", found.name), ("tables", _written(found.tables))]
     if request.time is not None:
         changes.append(("prepare.split_by", "time"))
@@ -291,7 +291,7 @@ def _written(tables: Tables) -> dict[str, Any]:
     return tables.model_dump(exclude_defaults=True)
 
 
-def _described(found: Understood) -> Iterator[str]:
+def described(found: Understood) -> Iterator[str]:
     """What was understood, for people."""
     raw, tables = found.raw, found.tables
     yield f"Data set {found.name}"
