@@ -8,6 +8,11 @@ code 2. Everything else is a fault of ours: traceback, exit code 1.
 class RarenodeError(Exception):
     """Something that the user can fix."""
 
+    def __str__(self) -> str:
+        """The message, without what a path or a library may have brought to steer a terminal."""
+        message = super().__str__()
+        return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in message)
+
 
 class ConfigError(RarenodeError):
     """A parameter that is unknown, of the wrong type, out of range or at odds with another one."""

@@ -431,6 +431,9 @@ CASES: dict[str, Case] = {
         {"l.csv": lambda path: path.symlink_to("l.csv")}, ["--labels", "l.csv"], ("l.csv",)
     ),
     "a pipe": Case({"p.csv": os.mkfifo}, ["--features", "p.csv"], ("regular file p.csv",)),
+    "a file name that steers terminals": Case(
+        {}, ["--features", "\x1b[31mx\r.csv"], ("the file \ufffd[31mx\ufffd.csv, found none",)
+    ),
     "a file name that is too long": Case(
         {}, ["--features", f"{LONG}.csv"], ("expected", "File name too long")
     ),

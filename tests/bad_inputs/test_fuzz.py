@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.bad_inputs import workspace
@@ -120,6 +120,7 @@ def test_init_of_damaged_files_is_done_or_refused(
     done_or_refused([*workspace.INIT, *options(name)], capsys)
 
 
+@example(name="bundle/bundle.json", damage=(54, 0, "\ue000".encode()))
 @settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

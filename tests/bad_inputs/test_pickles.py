@@ -19,7 +19,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 
 from flows import headline
-from pipeline.artifacts import cost, paths, prepared
+from pipeline.artifacts import cost, paths, prepared, validated
 from pipeline.config.tables import HierarchyFile
 from pipeline.datasets import arff
 from pipeline.datasets.tables import frames, hierarchies, kinds, layouts, strings
@@ -297,9 +297,11 @@ REPORTS += [paths.TUNING / "best.json", paths.TUNING / "trials.json"]
 def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the report reads, as far as its schema goes."""
     monkeypatch.chdir(tmp_path)
-    for path in (*REPORTS, paths.COST, paths.MANIFEST):
+    for path in (*REPORTS, paths.COST, paths.MANIFEST, paths.ACCEPTED, paths.PROFILE):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('{"schema": 1, "trials": [], "methods": {}, "stages": {"a": {}}}')
+    report = {"schema": validated.SCHEMA, "expectations": []}
+    (paths.VALIDATION / "validation.json").write_text(json.dumps(report))
     (paths.EVALUATION / "nodes.csv").write_text("id\na\n")
     sources.read()
 
@@ -313,7 +315,12 @@ def test_a_pickle_is_no_result(path: Path, blob: bytes):
 
 @pytest.mark.parametrize(
     ("path", "read"),
-    [(paths.TUNING / "best.json", learning.tuned_values), (paths.METRICS, headline.read)],
+    [
+        (paths.TUNING / "best.json", learning.tuned_values),
+        (paths.METRICS, headline.read),
+        (paths.ACCEPTED, validated.read_accepted),
+        (paths.PROFILE, validated.read_acceptable),
+    ],
     ids=str,
 )
 @pytest.mark.usefixtures("reports")
