@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
 from pipeline.datasets.tables.columns import Column, Plan
-from pipeline.datasets.tables.files import several
+from pipeline.datasets.tables.files import several, shown, twice
 from pipeline.errors import ArtifactError, DatasetError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Encoder:
             max_features: of all columns of text together, at most.
 
         Raises:
-            DatasetError: no column differs between these rows.
+            DatasetError: no column differs between these rows, or two features have one name.
         """
         fitted = frame.iloc[fit_rows]
         texts = sum(column.kind == "text" for column in plan.columns)
@@ -136,6 +136,11 @@ class Encoder:
             if isinstance(mine, str):
                 mine = [f"{mine}:{number}" for number in range(fitted_part.count_)]
             every += mine
+        if (again := twice(every)) is not None:
+            raise DatasetError(
+                "expected columns with other names than features get, found that two features "
+                f"would be called {shown(again)}"
+            )
         whole = cls(plan, tuple(every), transformer, np.arange(len(every)))
         low, high = np.full(len(every), np.inf), np.full(len(every), -np.inf)
         for block in whole._blocks(fitted):

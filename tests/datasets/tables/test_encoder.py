@@ -114,6 +114,15 @@ def test_columns_without_any_difference_are_refused():
         Encoder.fit(given, plan(["n"]), np.arange(5), 40)
 
 
+@pytest.mark.parametrize("name", ["c=red", "t:0"])
+def test_a_column_that_is_called_like_a_feature_is_refused(name: str):
+    given = frame().rename(columns={"n": name})
+    names = [name, "c", "b", "d", "t"]
+    lists = {kind: columns for kind, columns in LISTS.items() if kind != "ignored"}
+    with pytest.raises(DatasetError, match=f"two features would be called '{name}'"):
+        Encoder.fit(given, plan(names, **lists), ROWS, 40)
+
+
 def test_no_more_directions_than_asked_for_over_all_texts():
     given = frame()
     given["u"] = given["t"].iloc[::-1].to_numpy()
