@@ -4,16 +4,16 @@ Nothing is guessed twice: what is written there is what every later run keeps to
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipeline import progress
+from pipeline import data_card, progress
 from pipeline.artifacts import files, paths
 from pipeline.config import Config, edit, parse
 from pipeline.config.tables import Tables
+from pipeline.data_card import Understood
 from pipeline.datasets import registry
 from pipeline.datasets.tables import frames, hierarchies, kinds, layouts
 from pipeline.datasets.tables.files import several, shown
@@ -21,9 +21,6 @@ from pipeline.datasets.tables.kinds import Kind, Summary
 from pipeline.datasets.tables.source import OwnTables
 from pipeline.datasets.verified import sha256_of
 from pipeline.errors import ConfigError, DatasetError
-
-if TYPE_CHECKING:
-    from pipeline.datasets.source import RawDataset
 
 _IDS = ("id", "ids", "example", "example_id", "key", "uid", "identifier")
 _NAMED = ("categorical", "boolean", "date", "text", "ignored")  # lists of `tables.features`
@@ -59,23 +56,6 @@ class Request:
     relations: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Understood:
-    """What was found.
-
-    Attributes:
-        name: of the data set.
-        tables: as params.yaml will have them.
-        columns: of the features.
-        raw: what was read with these.
-    """
-
-    name: str
-    tables: Tables
-    columns: list[Summary]
-    raw: "RawDataset"
-
-
 def init(request: Request) -> int:
     """Look at the files, write params.yaml and the data card, print both; return 0.
 
@@ -85,14 +65,14 @@ def init(request: Request) -> int:
         WorkspaceError: params.yaml or the card cannot be written.
     """
     found = understand(request)
-    lines = [*described(found)]
+    lines = [*data_card.described(found)]
     changes: list[tuple[str, Any]] = [("dataset", found.name), ("tables", _written(found.tables))]
     if request.time is not None:
         changes.append(("prepare.split_by", "time"))
     edited = edit.plan(changes)
     card = paths.CARDS / f"{found.name}.md"
     with files.whole_file(card) as temporary:
-        temporary.write_bytes(_card(found, lines, card))
+        temporary.write_bytes(data_card.card(found, lines, card))
         edited.write()  # the card is there only if that succeeds
     print("\n".join(lines))
     print()
@@ -289,66 +269,3 @@ def _name(request: Request) -> str:
 def _written(tables: Tables) -> dict[str, Any]:
     """The section as params.yaml holds it: nothing that has its usual value."""
     return tables.model_dump(exclude_defaults=True)
-
-
-def described(found: Understood) -> Iterator[str]:
-    """What was understood, for people."""
-    raw, tables = found.raw, found.tables
-    yield f"Data set {found.name}"
-    groups = len(set(raw.groups))
-    own = f" in {groups:,} groups" if groups < len(raw.ids) else ""
-    named = (
-        f"named by column {shown(tables.features.id)}"
-        if tables.features.id is not None
-        else "numbered by their rows (--id names a column)"
-    )
-    yield f"  examples   {len(raw.ids):,}{own}, {named}"
-    if raw.splits is not None:
-        counts = Counter(raw.splits)
-        yield f"  splits     {', '.join(f'{count:,} {name}' for name, count in counts.items())}"
-    special = {tables.features.id, tables.features.group, tables.features.split}
-    for number, line in enumerate(
-        kinds.described([c for c in found.columns if c.name not in special])
-    ):
-        yield f"  {'columns' if not number else '':10} {line}"
-    cells = sum(column.rows for column in found.columns)
-    missing = sum(column.missing for column in found.columns)
-    yield f"  missing    {missing:,} of {cells:,} values ({missing / cells:.1%})"
-    yield from _of_hierarchy(raw)
-    each = sorted(map(len, raw.labels))
-    used = len({node for given in raw.labels for node in given})
-    yield (
-        f"  labels     {tables.labels.layout}, {each[0]} to {each[-1]} per example (median "
-        f"{each[len(each) // 2]}), {used:,} nodes used"
-    )
-    for number, note in enumerate(raw.info["notes"]):
-        yield f"  {'notes' if not number else '':10} {note}"
-
-
-def _of_hierarchy(raw: "RawDataset") -> Iterator[str]:
-    from pipeline.hml import Hierarchy
-
-    hierarchy = Hierarchy.from_edges(raw.edges, nodes=raw.nodes)
-    children = {child for child, _ in raw.edges}
-    roots = [node for node in raw.nodes if node not in children]
-    tree = len(raw.edges) == len(raw.nodes) - len(roots)
-    kind = ("a tree" if len(roots) == 1 else "a forest") if tree else "a DAG"
-    tops = f"the root {shown(*roots)}" if len(roots) == 1 else f"{len(roots):,} roots: "
-    yield (
-        f"  hierarchy  {len(raw.nodes):,} nodes, {len(raw.edges):,} edges: {kind} of "
-        f"{int(hierarchy.depth.max()) + 1} levels with {tops}"
-        + (several(roots) if len(roots) > 1 else "")
-    )
-
-
-_UNDERSTOOD = "## What `rarenode init` understood"
-
-
-def _card(found: Understood, lines: list[str], card: Path) -> bytes:
-    """The card; what people wrote above the heading stays."""
-    wanted = "Where the data comes from, who may use it and what for: say it here."
-    above = card.read_bytes().partition(_UNDERSTOOD.encode())[0] if card.is_file() else b""
-    text = "\n".join(lines).replace("`", "'")
-    return (
-        above or f"# {found.name}\n\n{wanted}\n\n".encode()
-    ) + f"{_UNDERSTOOD}\n\n```\n{text}\n```\n".encode()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import own_data
+from pipeline import data_card, own_data
 from pipeline.errors import DatasetError
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +41,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> own_data.Request
 
 
 def test_what_init_says_of_the_example_stands_in_the_document(example: own_data.Request):
-    lines = "\n".join(own_data.described(own_data.understand(example)))
+    lines = "\n".join(data_card.described(own_data.understand(example)))
     assert f"```\n{lines}\n```" in OWN_DATA
 
 
