@@ -321,7 +321,7 @@ def test_a_pickle_is_no_result(path: Path, blob: bytes):
         (paths.ACCEPTED, validated.read_accepted),
         (paths.PROFILE, validated.read_acceptable),
     ],
-    ids=str,
+    ids=["tuned values", "headline", "accepted profile", "profile to accept"],
 )
 @pytest.mark.usefixtures("reports")
 def test_a_pickle_is_no_result_for_other_readers(
