@@ -159,11 +159,18 @@ _BRING = "The bundle holds the {} of the training examples."
 _KINDS = {
     "neighbours": "- As many members that average the labels of an example's nearest training "
     f"examples. {_BRING.format('features and labels')}",
-    "kernel": "- As many kernel ridge regressions of the labels. "
-    f"{_BRING.format('features and labels')}",
+    "kernel": f"- As many kernel ridge regressions of the labels. {_BRING.format('features')}",
     "forest": "- As many forests that average the labels of the training examples in the same "
     f"leaves. {_BRING.format('labels')}",
 }
+
+
+def _of_kernels(ensemble: Ensemble) -> list[str]:
+    """Regressions of many nodes are stored as what they come from."""
+    kernels = ensemble.members.get("kernel")
+    if kernels is None or kernels.options()["solved"]:
+        return []
+    return ["- The regressions are solved when they are first asked for, from features and labels."]
 
 
 def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -> str:
@@ -175,6 +182,7 @@ def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -
         *([f"**{info['caution']}**", ""] if "caution" in info else []),
         f"- {settings.members} networks of {settings.layers} layers, hidden {settings.hidden}.",
         *(_KINDS[kind] for kind in ensemble.members if kind in _KINDS),
+        *_of_kernels(ensemble),
         f"- Nodes: {len(ensemble.hierarchy)}, of which {int(problem.scored.sum())} are scored.",
         f"- Trained on {counts['train'] + counts['valid']} examples (train+valid). "
         + (
