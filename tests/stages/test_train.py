@@ -156,7 +156,8 @@ def test_the_model_card_shows_the_licence_notice_and_where_the_cuts_come_from(
     data = prepared_problem()
     assert f"{len(data.rows('train', 'valid'))} examples (train+valid)" in card
     assert "by the two members that did not learn from them" in card
-    assert "holds the features and labels of the training examples" in card
+    assert "holds the features of the training examples" in card
+    assert "holds the labels of the training examples" in card
     assert "holds the" not in expected[str(NETWORKS / "README.md")].decode()
 
 
