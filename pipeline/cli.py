@@ -129,7 +129,9 @@ def _add_export(commands: Any) -> None:
         description="Write the networks of a bundle as an ONNX model, from raw features to "
         "coherent probabilities. Members of other kinds and the calibration are not in it.",
     )
-    export.add_argument("--model", required=True, metavar="BUNDLE", help="such as models/bundle")
+    export.add_argument(
+        "--model", default="models/bundle", metavar="BUNDLE", help="default: %(default)s"
+    )
     export.add_argument("--output", required=True, metavar="FILE", help="such as networks.onnx")
     export.add_argument(
         "--members", action="store_true", help="with each member's probabilities, too"
@@ -258,7 +260,7 @@ def _init(options: argparse.Namespace) -> int:
                 label_id=options.label_id,
                 label_column=options.label_column,
                 delimiter=options.delimiter,
-                separator=options.separator,
+                separator=options.separator and (options.separator.strip() or " "),
                 child=options.child,
                 parent=options.parent,
                 kinds=kinds,

@@ -50,9 +50,10 @@ def described(found: Understood) -> Iterator[str]:
     columns = [column for column in found.columns if column.name not in tables.features.special]
     for number, line in enumerate(kinds.described(columns)):
         yield f"  {'columns' if not number else '':10} {line}"
-    cells = sum(column.rows for column in found.columns)
-    missing = sum(column.missing for column in found.columns)
-    yield f"  missing    {missing:,} of {cells:,} values ({missing / cells:.1%})"
+    used = [column for column in columns if column.kind != "ignored"]
+    cells = sum(column.rows for column in used)
+    missing = sum(column.missing for column in used)
+    yield f"  missing    {missing:,} of {cells:,} values ({missing / max(cells, 1):.1%})"
     yield from _of_hierarchy(raw)
     each = sorted(map(len, raw.labels))
     used = len({node for given in raw.labels for node in given})

@@ -15,14 +15,15 @@ from pipeline.config import Config, edit, parse
 from pipeline.config.tables import Tables
 from pipeline.data_card import Understood
 from pipeline.datasets import registry
-from pipeline.datasets.tables import frames, hierarchies, kinds, layouts
+from pipeline.datasets.tables import frames, hierarchies, kinds, layouts, strings
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.kinds import Kind, Summary
-from pipeline.datasets.tables.source import OwnTables
+from pipeline.datasets.tables.source import OwnTables, text
 from pipeline.datasets.verified import sha256_of
 from pipeline.errors import ConfigError, DatasetError
 
 _IDS = ("id", "ids", "example", "example_id", "key", "uid", "identifier")
+_LISTED = 300  # numeric columns in params.yaml, at most
 _NAMED = ("categorical", "boolean", "date", "text", "ignored")  # lists of `tables.features`
 
 
@@ -67,9 +68,10 @@ def init(request: Request) -> int:
     found = understand(request)
     lines = [*data_card.described(found)]
     changes: list[tuple[str, Any]] = [("dataset", found.name), ("tables", _written(found.tables))]
-    if request.time is not None:
-        changes.append(("prepare.split_by", "time"))
     edited = edit.plan(changes)
+    if (request.time is None) == (edited.config.prepare.split_by == "time"):
+        by = "hash" if request.time is None else "time"
+        edited = edit.plan([*changes, ("prepare.split_by", by)])
     card = paths.CARDS / f"{found.name}.md"
     with files.whole_file(card) as temporary:
         temporary.write_bytes(data_card.card(found, lines, card))
@@ -91,8 +93,9 @@ def understand(request: Request) -> Understood:
     for path in (request.features, request.labels, request.hierarchy):
         if path is not None:
             frames.regular(path)
-    with progress.bar("looking at the files", total=3, unit="file") as bar:
-        columns = kinds.understand(request.features)
+    parts = 2 + (request.hierarchy is not None)
+    with progress.bar("looking at the files", total=parts, unit="file") as bar:
+        columns = kinds.understand(request.features, request.kinds)
         features = _features(request, columns)
         bar.advance()
         graph, hierarchy = None, None
@@ -103,30 +106,20 @@ def understand(request: Request) -> Understood:
             ).hierarchy
             assert options is not None
             graph = hierarchies.read(request.hierarchy, options)
-        bar.advance()
+            bar.advance()
         values: dict[str, Any] = {"features": features, "labels": _ANY_LABELS}
-        first = OwnTables("", _tables(values))
+        first = OwnTables("-", _tables(values))
         ids = None
         if features["id"] is not None:
             ids = first.ids(request.features, columns[0].rows)
-        found = layouts.detect(
-            request.labels,
-            ids,
-            None if graph is None else graph.nodes,
-            id_column=request.label_id,
-            node_column=request.label_column,
-            delimiter=request.delimiter,
-            features_id=features["id"],
-        )
-        values["labels"] = _file(request.labels) | found
+        values |= _labels(request, ids, None if graph is None else graph.nodes, features["id"])
         if hierarchy is not None:
             values["hierarchy"] = hierarchy
-        if request.separator is not None:
-            values["separator"] = request.separator
         if _same(request.labels, request.features):
             _keep_labels_out(values, columns)
-        tables = _tables(values)
+        _name_numbers(features, columns)
         name = _name(request)
+        tables = _tables({"name": name} | values)
         raw = OwnTables(name, tables).read_from(
             {"features": request.features, "labels": request.labels}
             | ({"hierarchy": request.hierarchy} if request.hierarchy is not None else {})
@@ -154,7 +147,7 @@ def changed(config: Config) -> list[tuple[str, Any]]:
 
 def _tables(values: dict[str, Any]) -> Tables:
     """The section, checked as if it stood in params.yaml."""
-    tables = parse({"tables": values}, "what you say of the files").tables
+    tables = parse({"tables": {"name": "-"} | values}, "what you say of the files").tables
     assert tables is not None
     return tables
 
@@ -186,11 +179,8 @@ def _features(request: Request, columns: list[Summary]) -> dict[str, Any]:
     special = {id_column, request.group, request.split, request.time}
     lists: dict[str, list[str]] = {kind: [] for kind in _NAMED}
     for column in columns:
-        kind = request.kinds.get(column.name, column.kind)
-        if column.name in request.kinds:
-            column.kind, column.why = kind, "as you say"
-        if column.name not in special and kind in lists:
-            lists[kind].append(column.name)
+        if column.name not in special and column.kind in lists:
+            lists[column.kind].append(column.name)
     found = _file(request.features) | {
         "id": id_column,
         "group": request.group,
@@ -201,12 +191,61 @@ def _features(request: Request, columns: list[Summary]) -> dict[str, Any]:
 
 
 def _id_column(columns: list[Summary], request: Request) -> str | None:
-    """A column that is called so, or the first one of text that tells all rows apart."""
-    taken = (request.group, request.split, request.time)
-    free = [c for c in columns if c.name not in {*request.kinds, *taken}]
-    called = [c.name for c in free if c.name.strip().casefold() in _IDS and not c.missing]
+    """A column that is called so, that the labels have too, or the first one that tells rows apart.
+
+    Numbers can be ids as well, but only the labels can tell.
+    """
+    taken = (request.group, request.split, request.time, request.label_column)
+    free = [c for c in columns if c.name not in {*request.kinds, *taken} and not c.missing]
+    called = [c.name for c in free if c.name.strip().casefold() in _IDS]
     apart = [c.name for c in free if c.kind == "ignored" and c.distinct == c.rows]
-    return next(iter([*called, *apart]), None)
+    shared: list[str] = []
+    if not _same(request.labels, request.features):
+        among_labels = set(strings.header(request.labels))
+        shared = [c.name for c in free if c.name in among_labels and _tells_apart(c, request)]
+    return next(iter([*called, *shared, *apart]), None)
+
+
+def _tells_apart(column: Summary, request: Request) -> bool:
+    return len(set(text(request.features, column.name, "an id"))) == column.rows
+
+
+def _labels(
+    request: Request, ids: tuple[str, ...] | None, nodes: Mapping[str, str] | None, id_: str | None
+) -> dict[str, Any]:
+    """The values of `tables.labels`, and of `tables.separator` where labels are paths."""
+
+    def detect(separator: str | None) -> dict[str, str | None]:
+        return layouts.detect(
+            request.labels,
+            ids,
+            nodes,
+            id_column=request.label_id,
+            node_column=request.label_column,
+            delimiter=request.delimiter,
+            features_id=id_,
+            separator=separator,
+            with_features=_same(request.labels, request.features),
+        )
+
+    found, separator = detect(request.separator), request.separator
+    if nodes is None:
+        separator = separator or layouts.separator(request.labels, str(found["node"]))
+        found = detect(separator)
+    values: dict[str, Any] = {"labels": _file(request.labels) | found}
+    return values | ({} if separator is None else {"separator": separator})
+
+
+def _name_numbers(features: dict[str, Any], columns: list[Summary]) -> None:
+    """Name the numeric columns, too, so that a new one is no feature in silence.
+
+    Where they are very many, such as those of arrays, whoever reads params.yaml is spared.
+    """
+    others = {name for kind in _NAMED for name in features.get(kind, [])}
+    others |= {features[role] for role in ("id", "group", "split", "time")}
+    numeric = [column.name for column in columns if column.name not in others]
+    if len(numeric) <= _LISTED:
+        features["numeric"] = numeric
 
 
 def _hierarchy(request: Request, path: Path) -> dict[str, Any]:

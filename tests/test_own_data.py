@@ -42,6 +42,7 @@ def test_what_was_found_out_is_in_the_parameters():
     tables = init()
     assert section("features", tables) == {
         "id": "id",
+        "numeric": ["age"],
         "categorical": ["patient", "colour"],
         "boolean": ["smokes"],
         "date": ["seen"],
@@ -64,10 +65,10 @@ def test_it_says_what_it_found_and_what_changed(capsys: pytest.CaptureFixture[st
         "  examples   12 in 6 groups, named by column 'id'",
         "  columns    1 numeric: 'age'",
         "             1 categorical: 'colour'",
-        "  missing    0 of 84 values (0.0%)",
+        "  missing    0 of 60 values (0.0%)",
         "  hierarchy  5 nodes, 5 edges: a DAG of 3 levels with the root 'top'",
         "  labels     delimited, 1 to 2 per example (median 1), 4 nodes used",
-        "+dataset: features # `rarenode data list` tells which there are",
+        "+dataset: features # `rarenode data list` tells which there are; or the name of your own tables",
         "Next: rarenode run",
     ):
         assert line in said.splitlines()
@@ -99,6 +100,7 @@ def test_what_is_said_of_columns_counts():
     assert found == {
         "id": "id",
         "group": "patient",
+        "numeric": [],
         "categorical": ["age"],
         "date": ["seen"],
         "text": ["colour"],

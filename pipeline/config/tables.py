@@ -4,6 +4,7 @@ Paths are relative to the workspace, or absolute. Files are known by their sha25
 can be told afterwards, and a file that has changed is not read in silence.
 """
 
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -25,12 +26,13 @@ class TableFile(Section):
 
 
 class Features(TableFile):
-    """One row per example. Columns that are not named below are numeric."""
+    """One row per example; each column is named below, for one purpose."""
 
     id: Name | None = None  # the column of the examples' ids; None numbers the rows from 1
     group: Name | None = None  # what has the same value here never lands in two splits
     split: Name | None = None  # train, valid or test
     time: Name | None = None  # a date or number that grows, for prepare.split_by: time
+    numeric: list[Name] | None = None  # None is all that are not named for another purpose
     categorical: list[Name] = []
     boolean: list[Name] = []
     date: list[Name] = []
@@ -46,9 +48,10 @@ class Features(TableFile):
     @model_validator(mode="after")
     def _name_each_once(self) -> "Features":
         lists = (self.categorical, self.boolean, self.date, self.text, self.ignored)
+        lists = (*lists, self.numeric or [])
         named = [name for names in lists for name in names]
         named += self.special
-        if twice := sorted({name for name in named if named.count(name) > 1}):
+        if twice := sorted(name for name, number in Counter(named).items() if number > 1):
             raise ValueError(f"a column must be named for one purpose, found {twice[:5]} again")
         return self
 
@@ -103,6 +106,7 @@ class HierarchyFile(TableFile):
 class Tables(Section):
     """One's own data. Without a hierarchy, labels are paths such as a/b/c and make it."""
 
+    name: Name  # that `dataset` calls it by
     features: Features
     labels: Labels
     hierarchy: HierarchyFile | None = None

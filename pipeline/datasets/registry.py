@@ -21,20 +21,25 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_SOURCES))
 
 
-def check(name: str) -> None:
+def check(name: str, own: str | None = None) -> None:
     """Refuse a name that is unknown, without loading any source.
+
+    Args:
+        name: what was asked for.
+        own: the name of one's own tables, if there are any.
 
     Raises:
         DatasetError: lists the known names, the closest one first.
     """
     if name in _SOURCES:
         return
-    folded = {known.casefold(): known for known in names()}
+    known_names = (*names(), *([own] if own is not None else []))
+    folded = {known.casefold(): known for known in known_names}
     close = difflib.get_close_matches(name.casefold(), folded, n=1)
     hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
     raise DatasetError(
-        f"expected a data set out of {', '.join(names())}, found {name!r}.{hint} `rarenode init` "
-        "makes one of tables of your own."
+        f"expected a data set out of {', '.join(known_names)}, found {name!r}.{hint} `rarenode "
+        "init` makes one of tables of your own."
     )
 
 
@@ -50,13 +55,16 @@ def get(name: str) -> Source:
 
 
 def of(config: Config) -> Source:
-    """The source of the configured data set: one's own tables, if their name is none of ours.
+    """The source of the configured data set: one of ours, or one's own tables by their name.
 
     Raises:
-        DatasetError: the name is unknown, and there are no tables.
+        DatasetError: the name is unknown.
     """
-    if config.tables is None or config.dataset in _SOURCES:
+    tables = config.tables
+    if tables is None or config.dataset in _SOURCES:
         return get(config.dataset)
+    if config.dataset != tables.name:
+        check(config.dataset, tables.name)
     from pipeline.datasets.tables.source import OwnTables
 
-    return OwnTables(config.dataset, config.tables)
+    return OwnTables(tables.name, tables)

@@ -13,14 +13,21 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def side_by_side(
+    work: Callable[[Item], Result], items: Iterable[Item], *, most: int
+) -> Iterator[Result]:
     """What `work` makes of each item, in their order.
 
     Each is worked on by one thread, as many at a time as torch has threads: what is computed
     outside of the interpreter runs side by side, and the sums of matrix products do not depend on
-    the number of cores. No more items are taken than are worked on.
+    the number of cores.
+
+    Args:
+        work: called in a thread of its own.
+        items: no more of them are taken than are worked on.
+        most: at a time, whatever the number of threads.
     """
-    many = torch.get_num_threads()
+    many = min(most, torch.get_num_threads())
     with _one_thread_each(), ThreadPoolExecutor(many) as pool:
         waiting: deque[Future[Result]] = deque()
         for number, item in enumerate(items):
@@ -28,7 +35,7 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Itera
                 yield work(item)
                 continue
             waiting.append(pool.submit(work, item))
-            if len(waiting) > many:
+            if len(waiting) >= many + (many > 1):  # one waits, so that no thread does
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

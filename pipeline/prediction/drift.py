@@ -1,14 +1,20 @@
 """How far new rows are from those that a model learnt from."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from pipeline.datasets.tables.files import shown
 from pipeline.prediction.model import Model
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _FAR = 0.5  # standard deviations of the training rows: a shift that members notice
 _SURE = 4.0  # standard errors: beyond what chance does among thousands of features
 _BEYOND = 0.05  # share of rows outside of the range of the training rows
 _MISSING = 0.2  # more of the values missing than there were
+_NEW = 0.01  # share of rows with a category that training did not have
 _SHOWN = 3
 
 
@@ -25,6 +31,13 @@ class Drift:
         self._rows = 0
         self._known, self._beyond = np.zeros(width), np.zeros(width)
         self._total = np.zeros(width)
+        self._unseen: dict[str, tuple[int, str]] = {}
+
+    def see_values(self, frame: "pd.DataFrame") -> None:
+        """Take in columns as they are before they become features."""
+        for name, (count, value) in self._model.unseen(frame).items():
+            before, first = self._unseen.get(name, (0, value))
+            self._unseen[name] = before + count, first
 
     def see(self, features: np.ndarray) -> None:
         """Take in some rows (row, feature)."""
@@ -47,6 +60,12 @@ class Drift:
         beyond = self._beyond / self._rows
         missing = 1 - self._known / self._rows - self._model.missing
         return [
+            *(
+                f"{count / self._rows:.0%} of rows have a value in column {shown(name)} that "
+                f"training did not have, such as {shown(value)}: nothing is known of it."
+                for name, (count, value) in self._unseen.items()
+                if count >= _NEW * self._rows
+            ),
             *self._note(
                 np.abs(shift) * far,
                 [f"mean {value:+.1f} standard deviations" for value in shift],

@@ -15,6 +15,8 @@ from pipeline.hml import Ensemble, load_bundle
 from pipeline.hml.bundle import read_extra
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pipeline.datasets.tables.encoder import Encoder
 
 _NODES, _COLUMNS = "nodes.json", "columns.json"  # as pipeline/stages/bundling.py writes them
@@ -42,16 +44,23 @@ class Model:
     missing: np.ndarray
     _encoder: "Encoder | None"
 
-    def rows(self, block: Block, path: Path) -> np.ndarray:
-        """(row, feature) float32 of a block of a table.
+    def frame(self, block: Block, path: Path) -> "pd.DataFrame":
+        """The columns of a block of a table.
 
         Raises:
             DatasetError: a value is not of its column's kind.
         """
-        frame = columns.frame(block, self.plan, path)
+        return columns.frame(block, self.plan, path)
+
+    def encoded(self, frame: "pd.DataFrame") -> np.ndarray:
+        """(row, feature) float32."""
         if self._encoder is None:
             return np.ascontiguousarray(frame.to_numpy(np.float32))
         return self._encoder.transform(frame)
+
+    def unseen(self, frame: "pd.DataFrame") -> dict[str, tuple[int, str]]:
+        """See `Encoder.unseen`."""
+        return {} if self._encoder is None else self._encoder.unseen(frame)
 
 
 def load(folder: Path) -> Model:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # rounds depends on its shape. It depends on the place of a row in it, too, so the last bits of an
 # example's prediction follow its row; who is beside it changes nothing.
 BATCH = 1024
+_IN_WORK = 2  # times as many entries may be in work at a time
 _ENTRIES = 64_000_000  # of the largest array on the way: fewer rows where nodes are many
 
 
@@ -108,7 +109,9 @@ def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summar
         outputs.writer(output) as write,
         progress.bar("predicting", total=_rows_about(table), unit="row") as bar,
     ):
-        for batch, long, decision in side_by_side(answer, _batches(found, table, id_column)):
+        for batch, long, decision in side_by_side(
+            answer, _batches(found, table, id_column, drift), most=_at_once(found)
+        ):
             drift.see(batch.features)
             write(long)
             rows += len(batch.ids)
@@ -128,12 +131,23 @@ def _rule(found: Model, asked: str | None) -> str:
     return asked
 
 
-def _size(found: Model) -> int:
+def _widest(found: Model) -> int:
+    """Entries of the largest array that an example makes on its way."""
     widest = max(members.width for members in found.ensemble.members.values())
-    return max(1, min(BATCH, _ENTRIES // max(widest, len(found.features))))
+    nodes = len(found.ensemble.hierarchy) * max(m.count for m in found.ensemble.members.values())
+    return max(widest, nodes, len(found.features))
 
 
-def _batches(found: Model, table: Path, id_column: str | None) -> Iterator[_Batch]:
+def _size(found: Model) -> int:
+    return max(1, min(BATCH, _ENTRIES // _widest(found)))
+
+
+def _at_once(found: Model) -> int:
+    """Batches that may be in work together: each has arrays of its own."""
+    return max(1, _IN_WORK * _ENTRIES // (_size(found) * _widest(found)))
+
+
+def _batches(found: Model, table: Path, id_column: str | None, drift: Drift) -> Iterator[_Batch]:
     """Batches of one size but for the last."""
     wanted = [*found.plan.names, *([id_column] if id_column is not None else [])]
     size = _size(found)
@@ -149,7 +163,9 @@ def _batches(found: Model, table: Path, id_column: str | None) -> Iterator[_Batc
                 if one is None or not one.strip():
                     refuse(table, f"an id in column {shown(id_column)}", "an empty cell", row)
                 ids.append(one.strip())
-        kept.append(found.rows(block, table))
+        frame = found.frame(block, table)
+        drift.see_values(frame)
+        kept.append(found.encoded(frame))
         features = np.concatenate(kept) if len(kept) > 1 else kept[0]
         done = len(features) // size * size
         for start in range(0, done, size):

@@ -106,7 +106,7 @@ CASES = {
         "features.csv",
         "".join(f"{line},{'new' if not row else 'word'}\n" for row, line in
                 enumerate(FEATURES.splitlines())),
-        "line 2", "a number in column 'new'", "'word'",
+        "the columns that params.yaml names alone", "'new'",
     ),
     "numbers that became words": raw(
         "features.csv", FEATURES.replace(".5,", " years,"), "line 2", "'age'", "'20 years'"

@@ -24,6 +24,7 @@ COLOURS = ("red", "green", "blue")
 EDGES = [("l", "t"), ("r", "t"), ("d", "l"), ("d", "r"), ("e", "d"), ("m", "s")]
 TABLES = Tables.model_validate(
     {
+        "name": "own",
         "features": {
             "path": "features.csv",
             "sha256": "0" * 64,

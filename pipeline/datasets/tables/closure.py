@@ -69,6 +69,6 @@ class Closure:
         if not lacking:
             return []
         return [
-            f"{lacking:,} of {len(labels):,} examples lack a node above one of their labels: "
-            "labels are closed upward."
+            "Labels are closed upward: an example has all that lies above its nodes "
+            f"({lacking:,} of {len(labels):,} examples did not say so)."
         ]

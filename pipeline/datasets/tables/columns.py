@@ -53,7 +53,8 @@ class Plan:
         """The plan for a table with these columns.
 
         Raises:
-            DatasetError: a column that the options name is not there, or no feature is left.
+            DatasetError: a column that the options name is not there, one is there that they do not
+                name, or no feature is left.
         """
         lists: dict[Kind, list[str]] = {
             "categorical": options.categorical,
@@ -64,8 +65,16 @@ class Plan:
         kind_of: dict[str, Kind] = {name: kind for kind, mine in lists.items() for name in mine}
         others = [*options.special, *options.ignored]
         there, out = set(names), set(others)
+        if options.numeric is not None:
+            kind_of |= dict.fromkeys(options.numeric, "numeric")
+        named = {*kind_of, *others}
+        new = [name for name in names if name not in named]
         if missing := [name for name in (*kind_of, *others) if name not in there]:
-            refuse(path, f"columns {several(missing)}", "none of these names")
+            found = f"{several(new)} instead" if new else "none of these names"
+            refuse(path, f"columns {several(missing)}, as params.yaml says", found)
+        if options.numeric is not None and new:
+            wanted = "the columns that params.yaml names alone (`rarenode init` looks anew)"
+            refuse(path, wanted, f"{several(new)} as well")
         left = [Column(name, kind_of.get(name, "numeric")) for name in names if name not in out]
         made = [name for column in left for name in column.made]
         if (again := files.twice(made)) is not None:

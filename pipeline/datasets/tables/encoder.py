@@ -175,6 +175,23 @@ class Encoder:
         }
         self.transform(pd.DataFrame([row]))
 
+    def unseen(self, frame: "pd.DataFrame") -> dict[str, tuple[int, str]]:
+        """Categorical column -> rows with a value that no fitted row has, and one such value."""
+        found: dict[str, tuple[int, str]] = {}
+        for name, values in self._categories().items():
+            column = frame[name]
+            new = column[~column.isin(values) & (column != "")]
+            if len(new):
+                found[name] = len(new), str(new.iloc[0])
+        return found
+
+    def _categories(self) -> dict[str, list[str]]:
+        return {
+            column[0]: part.categories_[0].tolist()
+            for _, part, column in self._transformer.transformers_
+            if isinstance(part, OneHotEncoder)
+        }
+
     def _blocks(self, frame: "pd.DataFrame") -> Iterator[np.ndarray]:
         for start in range(0, len(frame), _ROWS):
             with threadpool_limits(limits=1):

@@ -4,7 +4,7 @@ Text is looked at as a whole: a column is numeric where all of its values are nu
 all are, what is not is an error that is named, never a reason to take numbers for names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})
 _DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
 _MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
 _CATEGORIES = 1000  # at most; more names of things are text, or ids
+_OFTEN = 10  # rows of a value on average: no text repeats like that
 _WORDS = 2.0  # of a value on average: a text
 
 
@@ -49,14 +50,19 @@ class Summary:
     why: str = ""
 
 
-def understand(path: Path) -> list[Summary]:
+def understand(path: Path, said: Mapping[str, Kind] | None = None) -> list[Summary]:
     """Look at every value of every column, a block of rows at a time.
+
+    Args:
+        path: the table.
+        said: what columns are, whatever they look like.
 
     Raises:
         DatasetError: see `frames.blocks`; a column holds numbers or dates almost throughout, or a
             number is infinite.
     """
-    columns = {name: _Column(path, name) for name in frames.names(path)}
+    said = said or {}
+    columns = {name: _Column(path, name, said=said.get(name)) for name in frames.names(path)}
     for block in frames.blocks(path):
         for name, column in columns.items():
             column.see(block.table.column(name), block.first)
@@ -125,6 +131,7 @@ class _Column:
     low: float = float("inf")
     high: float = float("-inf")
     typed: Kind | None = None  # as the file says
+    said: Kind | None = None  # by the user
     matches: dict[str, int] = field(default_factory=dict[str, int])  # pattern -> how many have it
     # pattern -> the first value that has it not, and its row
     others: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
@@ -133,9 +140,13 @@ class _Column:
 
     def see(self, values: Any, start: int) -> None:
         """Take in a block whose first row has this number."""
+        import pyarrow as pa
+
         self.rows += len(values)
         if is_text(values.type):
             self._see_text(text_of(values), start)
+            if pa.types.is_dictionary(values.type):  # categories, whatever they are called
+                self.typed = "categorical"
         else:
             self._see_typed(values, start)
 
@@ -178,16 +189,19 @@ class _Column:
                 self._count(pattern, pc.sum(has).as_py() or 0)
                 self._remember(pattern, pc.invert(has), values, start)
         self._see_numbers(numbers, start)
-        if NUMBER in self.others:
+        if numbers.null_count == values.null_count:
+            self.words += known
+        else:
             self._count(
                 _DECIMAL_COMMA,
                 pc.sum(pc.match_substring_regex(values, _DECIMAL_COMMA)).as_py() or 0,
             )
             self.words += pc.sum(pc.count_substring_regex(values, r"\S+")).as_py() or 0
-            if self.distinct is not None:
-                self.distinct.update(pc.unique(values.drop_null()).to_pylist())
-                if len(self.distinct) > 20 * _CATEGORIES:
-                    self.distinct = None
+        # Numbers, too: what a column is must not depend on which of its rows come first.
+        if self.distinct is not None:
+            self.distinct.update(pc.unique(values.drop_null()).to_pylist())
+            if len(self.distinct) > 20 * _CATEGORIES:
+                self.distinct = None
 
     def _count(self, pattern: str, number: int) -> None:
         self.matches[pattern] = self.matches.get(pattern, 0) + number
@@ -211,10 +225,13 @@ class _Column:
         """What it is, now that all rows are known."""
         known = self.rows - self.missing
         found = Summary(self.name, "ignored", self.rows, self.missing)
-        if not known:
+        if not known and self.said is None:
             found.why = "no value"
             return found
-        found.kind, found.why = (self.typed, "") if self.typed else self._kind_of_text(known)
+        if self.said is not None:
+            found.kind, found.why = self.said, "as you say"
+        else:
+            found.kind, found.why = (self.typed, "") if self.typed else self._kind_of_text(known)
         if found.kind == "numeric":
             found.low, found.high = self.low, self.high
         elif not self.typed and self.distinct is not None and NUMBER in self.others:
@@ -237,9 +254,12 @@ class _Column:
         if self.matches.get(_DECIMAL_COMMA, 0) >= _MOSTLY * known:
             row, value = self.others[NUMBER]
             most = f"numbers with a decimal point in column {shown(self.name)}"
-            refuse(self.path, most, shown(value), row)
+            refuse(self.path, f"{most} (--ignored sets a column aside)", shown(value), row)
         if self.distinct is not None and {v.casefold() for v in self.distinct} <= {*TRUE, *FALSE}:
             return "boolean", ""
+        # Names of several words, such as countries, are names all the same.
+        if self.distinct is not None and len(self.distinct) <= min(_CATEGORIES, known // _OFTEN):
+            return "categorical", ""
         if self.words / known >= _WORDS:
             return "text", ""
         if self.distinct is None or len(self.distinct) == known > 1:

@@ -49,7 +49,10 @@ def read(
         found = f"one, {shown(*used)}, throughout" if used else "none in any row"
         raise DatasetError(f"{path}: expected at least two different labels, found {found}")
     once = tuple(tuple(dict.fromkeys(mine)) for mine in labels)
-    return Found(once, tuple(_notes(labels, once)))
+    notes = [*_notes(labels, once)]
+    if options.layout == "one_hot" and (empty := sum(c.count("") for c in table.columns.values())):
+        notes.append(f"{empty:,} cells of labels are empty and count as 0.")
+    return Found(once, tuple(notes))
 
 
 def _order(table: Strings, options: Labels, ids: Sequence[str]) -> Sequence[int]:
@@ -94,7 +97,7 @@ def _rows(
             given = [part for one in cell.split(options.delimiter) if (part := one.strip())]
         if known is not None and not known.issuperset(given):
             unknown = next(one for one in given if one not in known)
-            table.refuse(row, f"nodes of the hierarchy{_hint(unknown, known)}", shown(unknown))
+            table.refuse(row, f"nodes of the hierarchy{hint(unknown, known)}", shown(unknown))
         yield given
 
 
@@ -103,7 +106,7 @@ def _ones(table: Strings, options: Labels, known: set[str] | None) -> Iterator[S
     if known is not None and (unknown := [name for name in nodes if name not in known]):
         raise DatasetError(
             f"{table.path}: expected a column for each node of the hierarchy, and none beside them "
-            f"and the ids{_hint(unknown[0], known)}, found {several(unknown)}"
+            f"and the ids{hint(unknown[0], known)}, found {several(unknown)}"
         )
     columns = [table.columns[name] for name in nodes]
     for row, cells in enumerate(zip(*columns, strict=True)):
@@ -124,7 +127,7 @@ def _notes(labels: list[list[str]], once: tuple[tuple[str, ...], ...]) -> Iterat
         yield f"{empty:,} of {len(once):,} examples have no label."
 
 
-def _hint(unknown: str, known: set[str]) -> str:
+def hint(unknown: str, known: set[str]) -> str:
     """What an unknown node may have been meant to be."""
     plain = " ".join(unknown.casefold().split())
     folded = {" ".join(node.casefold().split()): node for node in known}

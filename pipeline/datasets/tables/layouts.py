@@ -1,19 +1,17 @@
 """What a table of labels is, as far as its header and its content tell; the rest is asked."""
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pipeline.config.tables import Layout
-from pipeline.datasets.tables import strings
+from pipeline.datasets.tables import labels, strings
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.strings import Strings
 from pipeline.errors import DatasetError
 
 _DELIMITERS = ";|,\t "
+_SEPARATORS = "/>\\|"  # of paths; the first one where several are as frequent
 _COLUMNS = ("labels", "label", "nodes", "node", "terms", "term", "classes", "class", "categories")
 _IDS = ("id", "example", "example_id", "key", "name")
-_SAMPLE = 1000  # rows
 
 
 def detect(
@@ -25,6 +23,8 @@ def detect(
     node_column: str | None = None,
     delimiter: str | None = None,
     features_id: str | None = None,
+    separator: str | None = None,
+    with_features: bool = False,
 ) -> dict[str, str | None]:
     """What the columns mean: the values of `tables.labels` beyond path and sha256.
 
@@ -36,6 +36,8 @@ def detect(
         node_column: of the nodes, if it was said.
         delimiter: between nodes, if it was said.
         features_id: the name that the column of ids has among the features.
+        separator: of labels that are paths; such a sign is between no nodes.
+        with_features: whether the table is that of the features, with a row for each example.
 
     Raises:
         DatasetError: several columns could be meant, or none; what to say is said.
@@ -53,10 +55,34 @@ def detect(
     others = [name for name in names if name != id_column]
     known = None if nodes is None else set(nodes)
     if node_column is None:
-        if known is not None and len(others) > 1 and known.issuperset(others):
-            return {"layout": "one_hot", "id": id_column}
+        if known is not None and len(others) > 1:
+            if not (unknown := [name for name in others if name not in known]):
+                return {"layout": "one_hot", "id": id_column}
+            if len(unknown) < len(others) / 2:  # they were meant to be nodes
+                raise DatasetError(
+                    f"{path}, header: expected columns that are nodes of the hierarchy, as "
+                    f"{len(others) - len(unknown)} are{labels.hint(unknown[0], known)}, found "
+                    f"{several(unknown)}"
+                )
         node_column = _node_column(table, others, known)
-    layout, between = _layout(table, id_column, node_column, known, delimiter)
+    alone = with_features or others == [node_column]
+    if ids is None and not alone:
+        unread = [name for name in others if name != node_column]
+        raise DatasetError(
+            f"{path}: expected the labels' column alone, as examples are numbered by their rows, "
+            f"found {several(unread)} as well. --id names the column of ids among the features, "
+            "--label-id the one here"
+        )
+    repeated = id_column is not None and _repeats(table.columns[id_column])
+    values = table.columns[node_column]
+    if delimiter is not None:
+        layout, between = "delimited", delimiter
+    elif repeated:
+        layout, between = "long", ";"
+    else:
+        between = _between(values, known, separator)
+        whole = known is not None and known.issuperset(values)
+        layout = "long" if whole and id_column is not None and not with_features else "delimited"
     found: dict[str, str | None] = {"layout": layout, "id": id_column, "node": node_column}
     return found | ({"delimiter": between} if layout == "delimited" else {})
 
@@ -98,30 +124,43 @@ def _node_column(table: Strings, others: list[str], known: set[str] | None) -> s
     )
 
 
-def _layout(
-    table: Strings,
-    id_column: str | None,
-    node_column: str,
-    known: set[str] | None,
-    delimiter: str | None,
-) -> tuple[Layout, str]:
-    """Whether a cell holds one node or several, and what is between these."""
-    values = table.columns[node_column]
-    if delimiter is not None:
-        return "delimited", delimiter
-    if id_column is None:
-        repeated = False
-    else:
-        if known is not None and known.issuperset(values):
-            return "long", ";"
-        repeated = max(Counter(table.columns[id_column]).values()) > 1
-    if repeated:
-        return "long", ";"
-    sample = values[:_SAMPLE]
-    # A path may hold a blank or a comma, and without nodes nobody knows.
-    for between in _DELIMITERS if known is not None else _DELIMITERS[:2]:
-        if any(between in value for value in sample):
-            parts = [part.strip() for value in sample for part in value.split(between)]
-            if known is None or sum(part in known for part in parts) > len(parts) / 2:
-                return "delimited", between
-    return "delimited", ";"
+def separator(path: Path, node_column: str) -> str:
+    """What is between the parts of labels that are paths.
+
+    Raises:
+        DatasetError: none of the usual signs is in any of them.
+    """
+    values = strings.read(path, [node_column]).columns[node_column]
+    count = {sign: sum(sign in value for value in values) for sign in _SEPARATORS}
+    best = max(count, key=lambda sign: count[sign])
+    if not count[best]:
+        raise DatasetError(
+            f"{path}: expected labels that are paths such as a/b/c in column {shown(node_column)}, "
+            f"as there is no --hierarchy, found {shown(next(filter(None, values), ''))}. "
+            "--separator says what is between their parts"
+        )
+    return best
+
+
+def _repeats(ids: Sequence[str]) -> bool:
+    return len(set(ids)) < len(ids)
+
+
+def _between(values: Sequence[str], known: set[str] | None, separator: str | None) -> str:
+    """What is between the nodes of a cell, if it holds several."""
+    text = "\n".join(values)
+    signs = [sign for sign in _DELIMITERS if sign != separator and sign in text]
+    free = next((sign for sign in _DELIMITERS if sign not in text), ";")
+    if known is not None and known.issuperset(values):
+        return free
+    for sign in signs:
+        parts = [part.strip() for value in values for part in value.split(sign)]
+        if known is not None:
+            several_ = sum(part in known for part in parts) > len(parts) / 2
+        else:
+            # A path may hold a comma or a blank; but if what is on either side is a path, too …
+            cut = [part for value in values if sign in value for part in value.split(sign)]
+            several_ = sign in ";|" or all(separator and separator in part for part in cut)
+        if several_:
+            return sign
+    return free

@@ -13,6 +13,7 @@ from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.frames import refuse
 from pipeline.datasets.verified import RawFile
+from pipeline.errors import DatasetError, HierarchyError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,8 +63,15 @@ class OwnTables(Source):
 
     def read(self, folder: Path) -> RawDataset:
         """Read the copies in a folder; see `read_from`."""
-        names = {file.path: folder / file.name for file in self.files()}
-        return self.read_from({role: names[file.path] for role, file in self._roles().items()})
+        copies = {file.path: folder / file.name for file in self.files()}
+        try:
+            return self.read_from({role: copies[file.path] for role, file in self._roles().items()})
+        except (DatasetError, HierarchyError) as error:
+            # People look for what is wrong where they keep the file.
+            text = str(error)
+            for path, copy in copies.items():
+                text = text.replace(str(copy), f"{path} ({copy})")
+            raise type(error)(text) from None
 
     def read_from(self, paths: Mapping[str, Path]) -> RawDataset:
         """Read features, labels and hierarchy.

@@ -254,7 +254,7 @@ def test_a_plan_keeps_the_tables_order_and_what_is_no_feature_apart():
 @pytest.mark.parametrize(
     ("names", "lists", "message"),
     [
-        (["a"], {"text": ["t"]}, r"x\.csv: expected columns 't', found none of these names"),
+        (["a"], {"text": ["t"]}, r"x\.csv: expected columns 't', as params\.yaml says, found"),
         (["i"], {"id": "i"}, r"expected a column that is a feature, found none beside 'i'"),
         (["d", "d: days"], {"date": ["d"]}, r"names than those that dates get, .* 'd: days'"),
     ],

@@ -28,7 +28,7 @@ def own(folder: Path, **sections: Any) -> OwnTables:
         "labels": {"layout": "delimited", "id": "id", "node": "labels"},
         "hierarchy": {"format": "edges", "child": "child", "parent": "parent"},
     }
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"name": "own"}
     for role, options in usual.items():
         path = folder / f"{role}.csv"
         if sections.get(role, {}) is not None:
@@ -81,7 +81,8 @@ def test_everything_is_read_in_the_order_of_the_features(folder: Path):
     assert raw.info["notes"] == [
         "1 labels stand twice and count once.",
         "1 of 6 examples have no label.",
-        "5 of 6 examples lack a node above one of their labels: labels are closed upward.",
+        "Labels are closed upward: an example has all that lies above its nodes "
+        "(5 of 6 examples did not say so).",
     ]
 
 
