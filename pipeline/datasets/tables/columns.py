@@ -1,6 +1,6 @@
 """From blocks of a table to columns of numbers and text, by what `tables.features` says."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,17 +133,54 @@ def frame(block: Block, plan: Plan, path: Path) -> "pd.DataFrame":
     return pd.DataFrame(made, copy=False)
 
 
-def temporal(values: Any) -> Kind:
-    """What a column that orders examples in time holds: dates or numbers."""
+def temporal(blocks: Iterable[Any]) -> Kind:
+    """What a column that orders examples in time holds throughout: dates if any value is one."""
     import pyarrow as pa
 
-    if not kinds.is_text(values.type):
-        types = pa.types
-        dated = types.is_date(values.type) or types.is_timestamp(values.type)
-        return "date" if dated else "numeric"
+    pc, types = frames.compute(), pa.types
+    for values in blocks:
+        if types.is_date(values.type) or types.is_timestamp(values.type):
+            return "date"
+        if kinds.is_text(values.type):
+            dated = pc.match_substring_regex(kinds.text_of(values), kinds.DATE)
+            if pc.any(dated).as_py():
+                return "date"
+    return "numeric"
+
+
+def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray":
+    """Numbers, or days since 1970 of dates: float64 (row,), NaN where nothing is known.
+
+    Args:
+        values: of some rows.
+        column: numeric, or a date.
+        start: the number of the first row, from 1.
+        path: the file.
+
+    Raises:
+        DatasetError: a value is not of the column's kind; file, row, column and value are named.
+    """
+    import numpy as np
+
+    name = column.name
+    is_text = kinds.is_text(values.type)
+    known = kinds.text_of(values) if is_text else values
+    if column.kind == "date":
+        wanted = "a date such as 2026-01-31"
+        converted = _days(known, is_text, name, path)
+    else:
+        wanted = "a number"
+        converted = kinds.numbers_of(known) if is_text else _numbers(known, name, path)
+    _check(known, converted, f"{wanted} in column {shown(name)}", start, path)
+    return converted.to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _check(known: Any, converted: Any, wanted: str, start: int, path: Path) -> None:
+    """Refuse the first value that was known and could not be converted."""
     pc = frames.compute()
-    dated = pc.all(pc.match_substring_regex(kinds.text_of(values), kinds.DATE)).as_py()
-    return "date" if dated else "numeric"
+    place = kinds.first(pc.and_(pc.is_valid(known), pc.is_null(converted)))
+    if place is not None:
+        refuse(path, wanted, shown(str(known[place].as_py())), start + place)
 
 
 def _converted(
@@ -155,20 +192,9 @@ def _converted(
 
     pc = frames.compute()
     name, kind = column.name, column.kind
-
-    def check(known: Any, converted: Any, wanted: str) -> None:
-        """Refuse the first value that was known and could not be converted."""
-        place = kinds.first(pc.and_(pc.is_valid(known), pc.is_null(converted)))
-        if place is not None:
-            found = shown(str(known[place].as_py()))
-            refuse(path, f"{wanted} in column {shown(name)}", found, start + place)
-
     is_text = kinds.is_text(values.type)
-    known = kinds.text_of(values) if is_text else values
     if kind == "numeric":
-        numbers = kinds.numbers_of(known) if is_text else _numbers(known, name, path)
-        check(known, numbers, "a number")
-        made = numbers.to_numpy(zero_copy_only=False).astype(np.float64)
+        made = moments(values, column, start, path)
         with np.errstate(over="ignore"):
             result = made.astype(np.float32)
         place = np.flatnonzero(np.isinf(result))
@@ -177,7 +203,8 @@ def _converted(
             refuse(path, wanted, str(made[place[0]]), start + int(place[0]))
         yield result
     elif kind == "boolean":
-        truth = known
+        truth = known = kinds.text_of(values) if is_text else values
+        wanted = f"true or false in column {shown(name)}"
         if is_text:
             folded = pc.utf8_lower(known)
             true, false = (
@@ -185,21 +212,20 @@ def _converted(
                 for words in ((*kinds.TRUE, "1"), (*kinds.FALSE, "0"))
             )
             truth = pc.if_else(pc.or_(true, false), true, pa.scalar(None, pa.bool_()))
-            check(known, truth, "true or false")
+            _check(known, truth, wanted, start, path)
         numbers = _numbers(truth, name, path)
         legal = pc.or_(pc.is_in(numbers, value_set=pa.array([0.0, 1.0])), pc.is_nan(numbers))
-        check(known, pc.if_else(legal, numbers, pa.scalar(None, pa.float64())), "true or false")
+        legal = pc.if_else(legal, numbers, pa.scalar(None, pa.float64()))
+        _check(known, legal, wanted, start, path)
         yield numbers.to_numpy(zero_copy_only=False).astype(np.float32)
     elif kind == "date":
-        days = _days(known, is_text, name, path)
-        check(known, days, "a date such as 2026-01-31")
-        made = days.to_numpy(zero_copy_only=False).astype(np.float64)
+        made = moments(values, column, start, path)
         angle = 2 * np.pi * made / _YEAR
         yield made.astype(np.float32)
         yield np.sin(angle).astype(np.float32)
         yield np.cos(angle).astype(np.float32)
     else:
-        words = known if is_text else kinds.text_of(frames.as_text(values, name, path))
+        words = kinds.text_of(values if is_text else frames.as_text(values, name, path))
         yield pc.fill_null(words, "").to_pandas().astype("str")
 
 
@@ -226,11 +252,18 @@ def _days(values: Any, is_text: bool, name: str, path: Path) -> Any:
         held = pc.if_else(dated, plain, pa.scalar(None, pa.string()))
         parsed = pd.to_datetime(held.to_pandas(), format="ISO8601", errors="coerce")
         values = pa.array(parsed.astype("datetime64[us]"), from_pandas=True)
+    types = pa.types
+    # Arrow would take a year for microseconds.
+    if not (types.is_date(values.type) or types.is_timestamp(values.type)):
+        if types.is_null(values.type):
+            return pa.nulls(len(values), pa.float64())
+        wanted = f"dates, or text such as 2026-01-31, in column {shown(name)}"
+        refuse(path, wanted, f"the type {str(values.type)[:60]}")
     try:
-        if pa.types.is_timestamp(values.type) and values.type.tz is not None:
+        if types.is_timestamp(values.type) and values.type.tz is not None:
             values = pc.local_timestamp(values)
-        wanted = pc.CastOptions(pa.timestamp("us"), allow_time_truncate=True)
-        moments = pc.cast(values, options=wanted)
+        options = pc.CastOptions(pa.timestamp("us"), allow_time_truncate=True)
+        instants = pc.cast(values, options=options)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         refuse(path, f"dates in column {shown(name)}", str(values.type)[:60])
-    return pc.divide(pc.cast(pc.cast(moments, pa.int64()), pa.float64(), safe=False), _DAY)
+    return pc.divide(pc.cast(pc.cast(instants, pa.int64()), pa.float64(), safe=False), _DAY)

@@ -156,12 +156,18 @@ def text(path: Path, name: str, what: str) -> tuple[str, ...]:
     """A column as text, whatever it is in the file.
 
     Raises:
-        DatasetError: a row has none.
+        DatasetError: a row has none, be it empty, null or NaN.
     """
+    import pyarrow as pa
+
+    pc = frames.compute()
     found: list[str] = []
     for block in frames.blocks(path, [name]):
-        values = frames.as_text(block.table.column(name), name, path).to_pylist()
-        for row, value in enumerate(values, start=block.first):
+        values = block.table.column(name)
+        texts = frames.as_text(values, name, path)
+        if pa.types.is_floating(values.type):  # NaN would be a text like any other
+            texts = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.string()), texts)
+        for row, value in enumerate(texts.to_pylist(), start=block.first):
             if value is None or not value.strip():
                 refuse(path, f"{what} in column {shown(name)}", "an empty cell", row)
             found.append(value.strip())
@@ -190,22 +196,23 @@ def _splits(path: Path, name: str) -> tuple[str, ...]:
 
 
 def _moments(path: Path, name: str) -> tuple[float, ...]:
-    """Days of dates, numbers as they are.
+    """Days of dates, numbers as they are, exact enough that what differs stays apart.
 
     Raises:
-        DatasetError: a row has none.
+        DatasetError: a row has none, or an infinite one, or one of another kind than the others.
     """
-    import pyarrow as pa
+    import numpy as np
 
+    blocks = [(block.first, block.table.column(name)) for block in frames.blocks(path, [name])]
+    column = Column(name, columns.temporal(values for _, values in blocks))
     found: list[float] = []
-    for block in frames.blocks(path, [name]):
-        values = block.table.column(name)
-        kind = columns.temporal(values)
-        plan = Plan((Column(name, kind),), (), None)
-        made = columns.frame(frames.Block(block.first, pa.table({name: values})), plan, path)
-        numbers = made.iloc[:, 0].to_numpy()
-        if (unknown := numbers != numbers).any():
-            row = block.first + int(unknown.argmax())
-            refuse(path, f"a date or a number in column {shown(name)}", "an empty cell", row)
-        found += numbers.tolist()
+    for start, values in blocks:
+        moments = columns.moments(values, column, start, path)
+        unknown = np.flatnonzero(~np.isfinite(moments))
+        if len(unknown):
+            place = unknown[0]
+            what = "an empty cell" if np.isnan(moments[place]) else str(moments[place])
+            wanted = f"a date or a finite number in column {shown(name)}"
+            refuse(path, wanted, what, start + int(place))
+        found += moments.tolist()
     return tuple(found)

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from pipeline.config.tables import Features
 from pipeline.datasets.tables import columns
-from pipeline.datasets.tables.columns import Plan
+from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.errors import DatasetError
 from tests.datasets.tables.written import check_message
 
@@ -208,11 +208,60 @@ def test_dates_beyond_the_reach_of_nanoseconds_are_right(typed: Path):
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1990, 2019], pa.int64()),
+        pa.array([20260131], pa.int32()),
+        pa.array([1.7e9]),
+        pa.array([1], pa.time64("us")),
+        pa.array([1], pa.duration("s")),
+        pa.array([True]),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_numbers_are_no_dates_and_the_type_is_named(values: pa.Array, typed: Path):
+    assert refusal(typed, "date", values) == (
+        "FILE: expected dates, or text such as 2026-01-31, in column 'c', found the type "
+        f"{values.type}"
+    )
+
+
+def test_dates_of_which_none_is_known_are_missing(typed: Path):
+    assert read(typed, "date", pa.nulls(2)).isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
     "word", ["31.01.2026", "2026-13-01", "2026-02-29", "2026-1-31", "20260131", "2026-01-31T25:00"]
 )
 def test_what_is_no_date_is_refused(word: str, path: Path):
     found = refusal(path, "date", ["2026-01-31", word])
     assert f"expected a date such as 2026-01-31 in column 'c', found {word!r}" in found
+
+
+# moments
+
+
+@pytest.mark.parametrize(
+    ("blocks", "kind"),
+    [
+        ([["1", "2"], ["3", ""]], "numeric"),
+        ([["", "NA"], ["2026-01-31"]], "date"),
+        ([["1", "x"], ["2026-01-31", "y"]], "date"),
+        ([[""]], "numeric"),
+        ([[date(2026, 1, 31)]], "date"),
+        ([[20260131]], "numeric"),
+    ],
+)
+def test_one_date_makes_a_column_one_of_dates(blocks: list[list[Any]], kind: str):
+    assert columns.temporal(pa.chunked_array([block]) for block in blocks) == kind
+
+
+@pytest.mark.parametrize("values", [[20260101.0, 20260102.0], [1.7e9, 1.7e9 + 1e-6]])
+def test_moments_that_float32_would_tie_stay_apart(values: list[float]):
+    column, path = Column("c", "numeric"), Path("x.parquet")
+    assert columns.moments(pa.chunked_array([values]), column, 1, path).tolist() == values
+    texts = pa.chunked_array([[repr(value) for value in values]])
+    assert columns.moments(texts, column, 1, path).tolist() == values
 
 
 # words

@@ -1,12 +1,17 @@
 """One's own tables keep to what every source does, and refuse what does not fit together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from pipeline.config.tables import Tables
 from pipeline.datasets.source import RawDataset, Source
+from pipeline.datasets.tables import frames, source
 from pipeline.datasets.tables.source import OwnTables
 from pipeline.datasets.verified import sha256_of
 from pipeline.errors import DatasetError
@@ -143,6 +148,51 @@ def test_ids_are_there_once(text: str, message: str, folder: Path):
     (folder / "features.csv").write_text(text)
     with pytest.raises(DatasetError, match=message):
         read(folder)
+
+
+@pytest.mark.parametrize("what", ["id", "group"])
+def test_nan_is_no_id_and_no_group(what: str, tmp_path: Path):
+    values = np.array([1.5, np.nan, 3])
+    np.savez(tmp_path / "x.npz", x=np.zeros((3, 1)), c=values)
+    parquet.write_table(pa.table({"c": values}), tmp_path / "x.parquet")
+    for suffix in ("npz", "parquet"):
+        wanted = rf"x\.{suffix}, row 2: expected an? {what} in column 'c', found an empty cell"
+        with pytest.raises(DatasetError, match=wanted):
+            source.text(tmp_path / f"x.{suffix}", "c", f"a{'n' * (what == 'id')} {what}")
+    parquet.write_table(pa.table({"c": [1.5, 3.0]}), tmp_path / "x.parquet")
+    assert source.text(tmp_path / "x.parquet", "c", what) == ("1.5", "3")
+
+
+def moments(folder: Path, values: Sequence[str]) -> tuple[float, ...] | None:
+    """Of six examples."""
+    lines = [f"{line},{one}" for line, one in zip(FEATURES.splitlines(), values, strict=True)]
+    (folder / "features.csv").write_text("\n".join(lines))
+    return read(folder, features={"time": values[0]}).moments
+
+
+def test_moments_are_days_or_numbers_that_float32_would_tie(folder: Path):
+    seconds = [str(1_700_000_000 + number) for number in range(6)]
+    assert moments(folder, ["t", *seconds]) == tuple(map(float, seconds))
+    days = [f"20260{month}01" for month in range(1, 7)]
+    assert moments(folder, ["t", *days]) == tuple(map(float, days))
+    times = [f"2026-01-31T12:00:00.00000{number}Z" for number in range(6)]
+    found = moments(folder, ["t", *times])
+    assert found is not None
+    assert len(set(found)) == 6
+    assert found[0] == 20484.5
+
+
+def test_moments_are_of_one_kind_in_the_whole_file(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(frames, "_BYTES", 90)  # several blocks
+    with pytest.raises(DatasetError, match=r"line 2: expected a date such as .* 't', found '2019'"):
+        moments(folder, ["t", *["2019"] * 4, *["2026-01-31"] * 2])
+
+
+@pytest.mark.parametrize(("cell", "found"), [("", "an empty cell"), ("inf", "inf")])
+def test_moments_are_known_and_finite(cell: str, found: str, folder: Path):
+    wanted = rf"line 3: expected a date or a finite number in column 't', found {found}"
+    with pytest.raises(DatasetError, match=wanted):
+        moments(folder, ["t", "1", cell, "3", "4", "5", "6"])
 
 
 def test_a_file_that_changed_since_is_not_read_in_silence(folder: Path):
