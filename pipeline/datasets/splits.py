@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.errors import DatasetError
+
 
 def split_of(group: str, *, valid_share: float, test_share: float, seed: int = 0) -> str:
     """`train`, `valid` or `test`, from the group's name, the shares and the seed alone.
@@ -36,6 +38,9 @@ def by_time(
 
     Returns:
         (example,) text.
+
+    Raises:
+        DatasetError: a split would have no example; says which one, and what the moments are like.
     """
     latest: dict[str, float] = {}
     for group, moment in zip(groups, moments, strict=True):
@@ -45,6 +50,20 @@ def by_time(
     ends = [count - round(count * share) for share in (test_share, test_share + valid_share)]
     test, valid = (ordered[min(max(end, 0), count - 1)] for end in ends)
     split = np.where(of >= test, "test", np.where(of >= valid, "valid", "train"))
+    if empty := [name for name in ("train", "valid", "test") if name not in split]:
+        ends_at = f"from {ordered[0]:.15g} to {ordered[-1]:.15g}"
+        different = len(set(latest.values()))
+        at = (
+            f"{different:,} different moments {ends_at}" if different > 1 else f"{of[0]:.15g} alone"
+        )
+        raise DatasetError(
+            "prepare.split_by: expected moments that leave each of train, valid and test some "
+            f"examples for 'time', found none for {' and '.join(empty)}. A group belongs to its "
+            f"latest example, and groups that are as late belong together: {count:,} examples from "
+            f"{min(moments):.15g} to {max(moments):.15g} (dates: days since 1970) are in "
+            f"{len(latest):,} groups, whose latest examples are at {at}. Other shares "
+            "(prepare.valid_share, prepare.test_share) may do, or 'hash' or 'stratified'"
+        )
     return split.astype(object)
 
 

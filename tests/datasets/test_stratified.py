@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from pipeline.datasets import splits, stratified
+from pipeline.errors import DatasetError
 
 SHARES = {"train": 0.65, "valid": 0.15, "test": 0.2}
 
@@ -93,6 +94,37 @@ def test_the_latest_groups_are_the_test():
 
 def test_moments_that_are_equal_are_in_one_split():
     split = splits.by_time(
-        list("abcdefghij"), [1.0] * 5 + [2.0] * 5, valid_share=0.1, test_share=0.2
+        list("abcdefghij"), [1.0] * 4 + [2.0] * 2 + [3.0] * 4, valid_share=0.2, test_share=0.3
     )
-    assert split.tolist() == ["train"] * 5 + ["test"] * 5
+    assert split.tolist() == ["train"] * 4 + ["valid"] * 2 + ["test"] * 4
+
+
+@pytest.mark.parametrize(
+    ("groups", "moments", "empty", "why"),
+    [
+        (
+            "aabbcc",
+            [1, 9, 2, 9, 3, 9],
+            "train and valid",
+            "6 examples from 1 to 9 (dates: days since 1970) are in 3 groups, whose latest "
+            "examples are at 9 alone. Other shares",
+        ),
+        (
+            "abcdef",
+            [20000.5] * 6,
+            "train and valid",
+            "in 6 groups, whose latest examples are at 20000.5 alone",
+        ),
+        ("abcdefgh", [1] * 4 + [2] * 4, "valid", "2 different moments from 1 to 2"),
+        ("abcdefgh", [1] * 6 + [1700000000, 1700000001], "train", "3 different moments from 1 to"),
+    ],
+)
+def test_splits_by_time_of_which_one_would_be_empty_are_refused(
+    groups: str, moments: list[float], empty: str, why: str
+):
+    with pytest.raises(DatasetError) as error:
+        splits.by_time(list(groups), moments, valid_share=0.2, test_share=0.2)
+    message = str(error.value)
+    assert message.startswith("prepare.split_by: expected moments that leave each of train, valid ")
+    assert f"for 'time', found none for {empty}. A group belongs to its latest" in message
+    assert why in message
