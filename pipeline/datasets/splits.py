@@ -51,11 +51,9 @@ def by_time(
     test, valid = (ordered[min(max(end, 0), count - 1)] for end in ends)
     split = np.where(of >= test, "test", np.where(of >= valid, "valid", "train"))
     if empty := [name for name in ("train", "valid", "test") if name not in split]:
-        ends_at = f"from {ordered[0]:.15g} to {ordered[-1]:.15g}"
-        different = len(set(latest.values()))
-        at = (
-            f"{different:,} different moments {ends_at}" if different > 1 else f"{of[0]:.15g} alone"
-        )
+        at = f"{of[0]:.15g} alone"
+        if (different := len(set(latest.values()))) > 1:
+            at = f"{different:,} moments from {ordered[0]:.15g} to {ordered[-1]:.15g}"
         raise DatasetError(
             "prepare.split_by: expected moments that leave each of train, valid and test some "
             f"examples for 'time', found none for {' and '.join(empty)}. A group belongs to its "

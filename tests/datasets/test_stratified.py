@@ -115,8 +115,8 @@ def test_moments_that_are_equal_are_in_one_split():
             "train and valid",
             "in 6 groups, whose latest examples are at 20000.5 alone",
         ),
-        ("abcdefgh", [1] * 4 + [2] * 4, "valid", "2 different moments from 1 to 2"),
-        ("abcdefgh", [1] * 6 + [1700000000, 1700000001], "train", "3 different moments from 1 to"),
+        ("abcdefgh", [1] * 4 + [2] * 4, "valid", "2 moments from 1 to 2"),
+        ("abcdefgh", [1] * 6 + [1700000000, 1700000001], "train", "3 moments from 1 to"),
     ],
 )
 def test_splits_by_time_of_which_one_would_be_empty_are_refused(

@@ -12,10 +12,10 @@ _PARENT = ("parent", "parent_id", "parent_node", "is_a", "isa", "broader", "subc
 # Columns of children and of parents that go together; a family is asked for after those before it.
 _FAMILIES = (
     (("child", "child_id", "child_node"), _PARENT),
-    (("source",), ("target",)),
-    (("from",), ("to",)),
     (("node", "node_id", "id", "term", "term_id", "code"), _PARENT),
 )
+# Columns of edges in either direction: networkx and others write from parent to child.
+_DIRECTIONLESS = (("source", "target"), ("from", "to"))
 _NAMES = ("child_name", "name", "node_name", "term_name", "label", "title")  # the best one first
 _PATHS = ("path", "paths", "node_path", "label_path", "category_path", "full_path")
 _SEPARATORS = "/>|\\"  # the first one where several are as frequent
@@ -61,6 +61,10 @@ def _table(path: Path, header: tuple[str, ...]) -> dict[str, Any] | None:
             columns = {"format": "edges", "child": child[0], "parent": parent[0]}
             names = _among(_NAMES, header)
             return {**columns, "name": names[0]} if names else columns
+    for pair in _DIRECTIONLESS:
+        ends = _among(pair[:1], header), _among(pair[1:], header)
+        if all(ends):
+            _refuse_directionless(path, ends[0][0], ends[1][0])
     column = _among(_PATHS, header)
     if len(column) != 1:
         return None
@@ -103,6 +107,27 @@ def _among(known: tuple[str, ...], header: tuple[str, ...]) -> list[str]:
     return [
         name for one in known for name, found in zip(header, plain, strict=True) if found == one
     ]
+
+
+def _refuse_directionless(path: Path, one: str, other: str) -> NoReturn:
+    """Ask for the direction of edges; the first one shows people what they have."""
+    table = strings.read(path, [one, other])
+    ends = zip(table.columns[one], table.columns[other], strict=True)
+    whole = ((row, *pair) for row, pair in enumerate(ends) if all(pair))
+    edge = next(whole, None)
+    first, second = files.shown(one), files.shown(other)
+    found = f"{first} and {second}, which programs write in either direction"
+    if edge is not None:
+        row, a, b = edge
+        a, b = files.shown(a), files.shown(b)
+        found += (
+            f". {table.place(row).capitalize()} has {a} and {b}: if {a} lies below {b}, say "
+            f"--child {first} --parent {second}, and if {b} lies below {a}, --child {second} "
+            f"--parent {first}"
+        )
+    else:
+        found += ". Say which is which with --child and --parent"
+    files.refuse(path, "header", "columns that say which end of an edge is the child", found)
 
 
 def _refuse_columns(path: Path, header: tuple[str, ...]) -> NoReturn:

@@ -22,8 +22,12 @@ TOLD = {
         "label;node;parent;title\nA;a;b;t\n",
         edges("node", "parent", name="label"),
     ),
-    "source and target": ("x.csv", "source,target\na,b\n", edges("source", "target")),
-    "from and to in a text": ("x.txt", "from|to\na|b\n", edges("from", "to")),
+    "node and parent in a text": ("x.txt", "node|parent\na|b\n", edges("node", "parent")),
+    "child and parent before others": (
+        "x.csv",
+        "source,target,node,parent\ns,t,a,b\n",
+        edges("node", "parent"),
+    ),
     "is_a": ("x.csv", "id,is_a,name\na,b,A\n", edges("id", "is_a", name="name")),
     "child before id": ("x.csv", "id,child,parent\n1,a,b\n", edges("child", "parent")),
     "a path in a column": ("x.csv", "id,path\n1,a/b\n", {"format": "paths", "column": "path"}),
@@ -78,6 +82,35 @@ def test_what_a_file_does_not_tell_is_refused_with_the_options(case, tmp_path):
     assert message in str(error.value).replace(str(path), "FILE")
     if "header" in message or "Say" in message:
         assert "format `edges` with the columns `child` and `parent`" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "place"),
+    [
+        ("x.csv", "source,target\n,x\nanimal,cat\n", ("source", "target"), "Line 3"),
+        ("x.txt", "To|weight|From\ncat|1|animal\n", ("From", "To"), "Line 2"),
+        ("x.tsv", "path\tsource\ttarget\na/b\tanimal\tcat\n", ("source", "target"), "Line 2"),
+    ],
+)
+def test_the_direction_of_edges_is_asked_with_an_example(name, content, columns, place, tmp_path):
+    path = tmp_path / name
+    path.write_text(content)
+    first, second = columns
+    with pytest.raises(DatasetError) as error:
+        hierarchies.detect(path)
+    assert str(error.value) == (
+        f"{path}, header: expected columns that say which end of an edge is the child, found "
+        f"'{first}' and '{second}', which programs write in either direction. {place} has 'animal' "
+        f"and 'cat': if 'animal' lies below 'cat', say --child '{first}' --parent '{second}', and "
+        f"if 'cat' lies below 'animal', --child '{second}' --parent '{first}'"
+    )
+
+
+def test_the_direction_of_edges_is_asked_where_none_is_whole(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("from,to\na,\n")
+    with pytest.raises(DatasetError, match=r"Say which is which with --child and --parent$"):
+        hierarchies.detect(path)
 
 
 def test_missing_file_is_refused(tmp_path):

@@ -117,13 +117,13 @@ def hierarchies_of_any_names(draw: st.DrawFn):
 @given(hierarchies_of_any_names(), st.sampled_from([".csv", ".tsv", ".parquet"]))
 def test_what_is_written_is_read_back(tmp_path_factory, edges, suffix):
     path = tmp_path_factory.getbasetemp() / f"written{suffix}"
-    frame = pd.DataFrame(edges, columns=["source", "target"], dtype=str)
+    frame = pd.DataFrame(edges, columns=["child", "parent"], dtype=str)
     if suffix == ".parquet":
         frame.to_parquet(path)
     else:
         frame.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ",")
     options = hierarchies.detect(path)
-    assert options == {"format": "edges", "child": "source", "parent": "target"}
+    assert options == EDGES
     graph = hierarchies.read(path, HierarchyFile(path="x", sha256="0" * 64, **options))
     assert graph.edges == tuple(edges)
     assert list(graph.nodes) == list(dict.fromkeys(end for edge in edges for end in edge))
