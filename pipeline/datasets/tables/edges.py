@@ -1,16 +1,22 @@
 """Edge lists: a row for each edge."""
 
+import re
 from pathlib import Path
 
 from pipeline.config.tables import HierarchyFile
 from pipeline.datasets.tables import files, strings
 from pipeline.datasets.tables.graph import Draft, Graph
+from pipeline.datasets.tables.kinds import MISSING
+from pipeline.datasets.tables.strings import Strings
+
+_BETWEEN = re.compile(r"\s*[;|,]\s*")  # where people write several parents in a cell
 
 
 def read(path: Path, options: HierarchyFile) -> Graph:
     """Read a table with a child, its parent and, perhaps, the child's name in each row.
 
-    A row without a parent is a root. What has such a row and other rows has these parents.
+    A row without a parent is a root. What has such a row and other rows has these parents. A parent
+    that looks like several ones, or like a mark of what is missing, needs a row of its own.
 
     Raises:
         DatasetError: names the file, the place, what was expected and what was found.
@@ -23,6 +29,7 @@ def read(path: Path, options: HierarchyFile) -> Graph:
         wanted.append(options.name)
     table = strings.read(path, wanted)
     children, parents = table.columns[options.child], table.columns[options.parent]
+    _check_parents(table, children, parents)
     draft = Draft(path, table.place)
     declared: set[str] = set()
     attached: set[str] = set()
@@ -43,3 +50,23 @@ def read(path: Path, options: HierarchyFile) -> Graph:
             f"{files.several(both)}."
         )
     return draft.finish(notes)
+
+
+def _check_parents(table: Strings, children: list[str], parents: list[str]) -> None:
+    """Refuse parents that are no nodes; what has a row as a child is one, whatever its name."""
+    declared = set(children)
+    nodes = declared.union(parents) - {""}
+    seen: set[str] = set()
+    for row, parent in enumerate(parents):
+        if not parent or parent in declared or parent in seen:
+            continue
+        seen.add(parent)
+        shown, otherwise = files.shown(parent), "if it is a node, a row of it without a parent"
+        if parent in MISSING:
+            expected = f"an empty cell as the parent of a root (or, {otherwise})"
+            files.refuse(table.path, table.place(row), expected, shown)
+        parts = _BETWEEN.split(parent)
+        if len(parts) > 1 and nodes.issuperset(parts):
+            expected = f"a row of its own for each edge (or, {otherwise})"
+            found = f"the parents {files.several(parts)} in one cell, {shown}"
+            files.refuse(table.path, table.place(row), expected, found)

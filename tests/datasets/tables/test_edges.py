@@ -68,6 +68,34 @@ def test_five_spellings_are_named_and_the_others_counted(path):
     assert note.endswith("'d' and 'D'; 'e' and 'E', and 3 more.")
 
 
+@pytest.mark.parametrize("cell", ["a;b", "a; b", "a|b", '"a, b"', "a;b;top"])
+def test_several_parents_in_a_cell_are_refused(cell, path):
+    text = f"child,parent\na,top\nb,top\nc,a\nd,{cell}\n"
+    message = refusal(path, text, **EDGES)
+    assert message.startswith(
+        "FILE, line 5: expected a row of its own for each edge (or, if it is a node, a row of it "
+        "without a parent), found the parents 'a', 'b'"
+    )
+    assert message.endswith(f"in one cell, {cell.strip(chr(34))!r}")
+    assert "d" in read(path, f"{text}{cell},\n", **EDGES).nodes
+
+
+@pytest.mark.parametrize("name", ["x;y", "a;y", "a;", ";", "a/b", "a b"])
+def test_a_parent_whose_parts_are_no_nodes_is_one(name, path):
+    assert ("c", name) in read(path, f"child,parent\na,b\nb,\nc,{name}\n", **EDGES).edges
+
+
+@pytest.mark.parametrize("mark", ["NA", "NaN", "nan", "null", "NULL", "None", "N/A"])
+def test_a_mark_of_what_is_missing_is_no_root(mark, path):
+    text = f"child,parent\na,b\nb,{mark}\n"
+    assert refusal(path, text, **EDGES) == (
+        "FILE, line 3: expected an empty cell as the parent of a root (or, if it is a node, a row "
+        f"of it without a parent), found {mark!r}"
+    )
+    assert read(path, f"{text}{mark},\n", **EDGES).edges == (("a", "b"), ("b", mark))
+    assert read(path, f"{text}{mark},top\n", **EDGES).edges[-1] == (mark, "top")
+
+
 def test_hostile_ids_are_data(path):
     hostile = [
         "<script>alert(1)</script>",
@@ -80,7 +108,9 @@ def test_hostile_ids_are_data(path):
         "x" * 1000,
     ]
     text = io.StringIO()
-    csv.writer(text).writerows([("child", "parent"), *((node, "null") for node in hostile)])
+    csv.writer(text).writerows(
+        [("child", "parent"), *((node, "null") for node in hostile), ("null", "")]
+    )
     graph = read(path, text.getvalue(), **EDGES)
     assert graph.edges == tuple((node, "null") for node in hostile)
 
@@ -117,7 +147,10 @@ def hierarchies_of_any_names(draw: st.DrawFn):
 @given(hierarchies_of_any_names(), st.sampled_from([".csv", ".tsv", ".parquet"]))
 def test_what_is_written_is_read_back(tmp_path_factory, edges, suffix):
     path = tmp_path_factory.getbasetemp() / f"written{suffix}"
-    frame = pd.DataFrame(edges, columns=["child", "parent"], dtype=str)
+    # A root such as NA needs a row of its own.
+    roots = dict.fromkeys(parent for _, parent in edges if parent not in dict(edges))
+    rows = [*edges, *((root, "") for root in roots)]
+    frame = pd.DataFrame(rows, columns=["child", "parent"], dtype=str)
     if suffix == ".parquet":
         frame.to_parquet(path)
     else:
