@@ -95,7 +95,7 @@ def test_other_delimiters_and_ends_of_lines_are_found_out(delimiter: str, end: s
 @pytest.mark.parametrize("kind", NAMES)
 def test_unusual_names_of_nodes_stay_what_they_are(kind: str):
     name = NAMES[kind]
-    edges = [["child", "parent"], ["a", name], ["b", name], ["c", "a"], ["d", "a"]]
+    edges = [["child", "parent"], ["a", name], ["b", name], ["c", "a"], ["d", "a"], [name, ""]]
     labels = [["id", "node"], *([f"e{row}", "abcd"[row % 4]] for row in range(11)), ["e11", name]]
     files = {"hierarchy.csv": written(edges), "labels.csv": written(labels)}
     tables, raw = init(files, "--label-column", "node")

@@ -257,7 +257,7 @@ def _days(values: Any, is_text: bool, name: str, path: Path) -> Any:
     if not (types.is_date(values.type) or types.is_timestamp(values.type)):
         if types.is_null(values.type):
             return pa.nulls(len(values), pa.float64())
-        wanted = f"dates, or text such as 2026-01-31, in column {shown(name)}"
+        wanted = f"dates in column {shown(name)}, or text such as 2026-01-31"
         refuse(path, wanted, f"the type {str(values.type)[:60]}")
     try:
         if types.is_timestamp(values.type) and values.type.tz is not None:

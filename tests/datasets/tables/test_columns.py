@@ -221,7 +221,7 @@ def test_dates_beyond_the_reach_of_nanoseconds_are_right(typed: Path):
 )
 def test_numbers_are_no_dates_and_the_type_is_named(values: pa.Array, typed: Path):
     assert refusal(typed, "date", values) == (
-        "FILE: expected dates, or text such as 2026-01-31, in column 'c', found the type "
+        "FILE: expected dates in column 'c', or text such as 2026-01-31, found the type "
         f"{values.type}"
     )
 
