@@ -2,13 +2,16 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from pipeline.datasets.tables import files
 from pipeline.errors import DatasetError
 
 _DELIMITERS = ",;\t|"
-_UNLIMITED = (1 << 31) - 1  # characters of a cell
+_LONGEST = 1 << 22  # characters of a cell, where cells may be long
+_BLOCK = 1 << 18  # characters of a block: its rows are Python lists, and those cost ten times that
 _SHARED = 1 << 20  # texts of a column that are kept once, in any stretch of the file
 
 
@@ -49,14 +52,8 @@ def read(path: Path, positions: Sequence[int]) -> tuple[list[list[str]], list[tu
         (position, column.append, texts.setdefault)
         for position, column, texts in zip(positions, columns, shared, strict=True)
     ]
-    width, row, skew = len(header), 0, 0
-    rows = _rows(path, delimiter)
-    next(rows)
-    for line, cells in rows:
-        if len(cells) != width:
-            if _blank(cells, delimiter):
-                continue
-            files.refuse(path, f"line {line}", f"{width} cells as in the header", str(len(cells)))
+    row, skew = 0, 0
+    for line, cells in _rows(path, delimiter, len(header)):
         if line - row != skew:
             skew = line - row
             skews.append((row, skew))
@@ -71,15 +68,78 @@ def read(path: Path, positions: Sequence[int]) -> tuple[list[list[str]], list[tu
     return columns, skews
 
 
-def check(path: Path) -> None:
-    """Refuse what `read` refuses, whatever the length of a cell; nothing is kept.
+def blocks(path: Path, positions: Sequence[int]) -> Iterator[list[list[str]]]:
+    """The columns at some positions, some rows at a time; cells may be long.
 
     Raises:
-        DatasetError: names the line that is malformed.
+        DatasetError: see `read`.
     """
-    most = csv.field_size_limit(_UNLIMITED)
+    delimiter, header = _header(path)
+    rows = _rows(path, delimiter, len(header))
+    while True:
+        with _long_cells():  # not while others go on with a block
+            block = _block(rows)
+        if not block:
+            return
+        yield [[cells[position] for cells in block] for position in positions]
+
+
+def plain(path: Path, most: int) -> bool:
+    """Whether line ends and delimiters are all that there is to see to.
+
+    Then no reader can take it for anything else: there are rows, no quotes, no lines of blanks
+    between rows or above the header, as many cells in each row as in the header, and no line that
+    could be longer than `most` bytes.
+
+    Raises:
+        DatasetError: see `names`; text is not in UTF-8.
+    """
+    delimiter, header = _header(path)
+    marks, rows = len(header) - 1, -1
+    for line in files.lines(path):
+        if '"' in line or (rows < 0 and not line.strip()):
+            return False
+        if 4 * len(line) + 3 > most:  # a character has up to 4 bytes, the mark of UTF-8 has 3
+            return False
+        if line.strip("\r\n"):
+            if line.count(delimiter) != marks:
+                return False
+            rows += 1
+    return rows > 0
+
+
+def line_of(path: Path, row: int) -> int | None:
+    """The line (from 1) where a row (from 0) starts, None if there are not so many.
+
+    Raises:
+        DatasetError: see `read`.
+    """
+    delimiter, header = _header(path)
+    with _long_cells():
+        for number, (line, _) in enumerate(_rows(path, delimiter, len(header))):
+            if number == row:
+                return line
+    return None
+
+
+def _block(rows: Iterator[tuple[int, list[str]]]) -> list[tuple[str, ...]]:
+    """The next rows, none at the end."""
+    block: list[tuple[str, ...]] = []
+    size = 0
+    for _, cells in rows:
+        block.append(tuple(cells))  # unlike lists, the collector of garbage lets them be
+        size += len(cells) + sum(map(len, cells))
+        if size > _BLOCK:
+            break
+    return block
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Python has one limit for all readers."""
+    most = csv.field_size_limit(_LONGEST)
     try:
-        read(path, [])
+        yield
     finally:
         csv.field_size_limit(most)
 
@@ -91,7 +151,7 @@ def _header(path: Path) -> tuple[str, list[str]]:
     problem: DatasetError | None = None
     for delimiter in "\t" if tabs else _DELIMITERS:
         try:
-            _, cells = next(_rows(path, delimiter), (1, []))
+            _, cells = next(_lines(path, delimiter), (1, []))
         except DatasetError as error:
             problem = problem or error
             continue
@@ -106,7 +166,16 @@ def _header(path: Path) -> tuple[str, list[str]]:
     return best
 
 
-def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, delimiter: str, width: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows below the header with the lines that they start in."""
+    for line, cells in islice(_lines(path, delimiter), 1, None):
+        if len(cells) == width:
+            yield line, cells
+        elif not _blank(cells, delimiter):
+            files.refuse(path, f"line {line}", f"{width} cells as in the header", str(len(cells)))
+
+
+def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Header and rows with the lines that they start in; blank lines before the header are none."""
     reader = csv.reader(files.lines(path), delimiter=delimiter, strict=True, skipinitialspace=True)
     line = 1
@@ -118,6 +187,7 @@ def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                 yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
+        del reader  # and with it the open file, which whoever keeps the error would keep
         files.refuse(path, f"line {line}", *_explain(str(error)))
 
 

@@ -98,7 +98,8 @@ def refuse(path: Path, expected: str, found: str, row: int | None = None) -> NoR
         raise DatasetError(f"{path}: expected {expected}, found {found}")
     place = f"row {row}"
     if path.suffix.lower() in TEXT:  # people look for lines, of which a row may have several
-        place = strings.read(path, strings.header(path)[:1]).place(row - 1)
+        line = delimited.line_of(path, row - 1)
+        place = place if line is None else f"line {line}"
     files.refuse(path, place, expected, found)
 
 
@@ -124,7 +125,11 @@ def regular(path: Path) -> Path:
 
 
 class _Text:
-    """Text with a delimiter that the header tells."""
+    """Text with a delimiter that the header tells; whitespace around cells is none of theirs.
+
+    Arrow reads what can only be read in one way. It is quick, but takes quotes wherever they stand,
+    and what it refuses it refuses in the middle: all else is read by Python's reader throughout.
+    """
 
     @staticmethod
     def names(path: Path) -> tuple[str, ...]:
@@ -133,42 +138,41 @@ class _Text:
     @staticmethod
     def tables(path: Path, columns: Sequence[str]) -> Iterator["pa.Table"]:
         import pyarrow as pa
+
+        header = strings.header(path)
+        plain = delimited.plain(path, _BYTES)
+        trim = compute().utf8_trim_whitespace
+        for table in (_Text._quick if plain else _Text._strict)(path, header, columns):
+            trimmed = [trim(table.column(name)) for name in columns]
+            yield pa.table(trimmed, names=list(columns))
+
+    @staticmethod
+    def _strict(path: Path, header: Sequence[str], columns: Sequence[str]) -> Iterator["pa.Table"]:
+        import pyarrow as pa
+
+        for block in delimited.blocks(path, [header.index(name) for name in columns]):
+            yield pa.table([pa.array(cells, pa.string()) for cells in block], names=list(columns))
+
+    @staticmethod
+    def _quick(path: Path, header: Sequence[str], columns: Sequence[str]) -> Iterator["pa.Table"]:
+        import pyarrow as pa
         from pyarrow import csv
 
-        header, delimiter = strings.header(path), delimited.delimiter(path)
-        if _needs_care(path):
-            delimited.check(path)
-        done = 0
         try:
-            # A blank line above the header is the header for Arrow.
-            if next(files.lines(path)).replace('"', "").strip():
-                reader = csv.open_csv(
-                    path,
-                    csv.ReadOptions(
-                        block_size=_BYTES, column_names=header, skip_rows_after_names=1
-                    ),
-                    csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                    csv.ConvertOptions(
-                        column_types=dict.fromkeys(columns, pa.string()),
-                        include_columns=columns,
-                        strings_can_be_null=False,
-                    ),
-                )
-                for batch in reader:
-                    yield pa.Table.from_batches([batch])
-                    done += batch.num_rows
-                return
-        except pa.ArrowInvalid:
-            pass  # what follows knows the line, and lets lines be that have blanks alone
-        table = strings.read(path, columns).columns
-        yield pa.table({name: pa.array(table[name][done:], pa.string()) for name in columns})
-
-
-def _needs_care(path: Path) -> bool:
-    """Whether there are NULs and quotes, which Arrow takes wherever they stand."""
-    with path.open("rb") as stream:
-        pieces = iter(lambda: stream.read(_BYTES), b"")
-        return any(b"\0" in piece or b'"' in piece for piece in pieces)
+            reader = csv.open_csv(
+                path,
+                csv.ReadOptions(block_size=_BYTES, column_names=header, skip_rows_after_names=1),
+                csv.ParseOptions(delimiter=delimited.delimiter(path), quote_char=False),
+                csv.ConvertOptions(
+                    column_types=dict.fromkeys(columns, pa.string()),
+                    include_columns=columns,
+                    strings_can_be_null=False,
+                ),
+            )
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
+        except pa.ArrowInvalid as error:
+            refuse(path, "text that stays as it is while it is read", _problem(error))
 
 
 class _Parquet:

@@ -1,7 +1,10 @@
 """Tables of features: every format, beside independent readers, and any bytes at all."""
 
+import csv
 import io
+import tracemalloc
 import zipfile
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -16,7 +19,7 @@ from pyarrow import parquet
 from scipy import sparse
 
 from pipeline.config.tables import Features
-from pipeline.datasets.tables import columns, frames, kinds, strings
+from pipeline.datasets.tables import columns, delimited, frames, kinds, strings
 from pipeline.datasets.tables.columns import Plan
 from pipeline.errors import DatasetError
 from tests.datasets.tables.written import check_message
@@ -122,6 +125,25 @@ def test_large_texts_come_in_blocks_whose_rows_go_on(
     assert [row["a"] for row in rows(path)] == [str(row) for row in range(200)]
     path.write_text(path.read_text() + "200\n")
     assert refusal(path) == "FILE, line 202: expected 2 cells as in the header, found 1"
+
+
+@pytest.mark.parametrize("tail", ["", '"x", "y"\n', " \n", "x\n"])
+def test_memory_stays_bounded_whatever_stands_at_the_end(tail: str, tmp_path: Path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n" + f"{'x' * 20},{'y' * 20}\n" * 200_000 + tail)
+    tracemalloc.start()
+    if tail == "x\n":
+        with pytest.raises(DatasetError, match="line 200002: expected 2 cells"):
+            deque(frames.blocks(path, ["a"]), maxlen=0)
+    else:
+        deque(frames.blocks(path, ["a"]), maxlen=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    with pytest.raises(DatasetError, match="line 150001: expected 1, found 2"):
+        frames.refuse(path, "1", "2", 150_000)
+    peak = max(peak, tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+    assert peak < 6 << 20  # of a file of 8.4 MB, whose cells were 40 as Python's strings
 
 
 # refusals
@@ -231,7 +253,68 @@ def test_text_is_what_the_csv_module_reads(tmp_path_factory: pytest.TempPathFact
     found = rows(path)
     assert [*found[0]] == [*table.columns]
     for name, values in table.columns.items():
-        assert [str(row[name]).strip() for row in found] == values
+        assert [row[name] for row in found] == values
+
+
+def test_quotes_behind_blanks_are_quotes_wherever_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(frames, "_BYTES", 64)
+    path, tail = tmp_path / "x.csv", '4, "forest, wet"\n'
+    for rest in ("", tail, " \n", " \n" + tail):
+        path.write_text("a,b\n" + '1, "forest"\n2, forest\n3,forest \n' * 50 + rest)
+        found = {row["b"] for row in rows(path)}
+        assert found == {"forest", *(["forest, wet"] if tail in rest else [])}
+        assert found == set(strings.read(path).columns["b"])
+
+
+@pytest.mark.parametrize("long", ["x" * 200_000, '"' + "x" * 200_000 + '"'])
+def test_cells_may_be_long_but_not_without_end(
+    long: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "x.csv"
+    path.write_text(f"a,b\n1,{long}\n")
+    most = csv.field_size_limit()
+    assert rows(path) == [{"a": "1", "b": "x" * 200_000}]
+    path.write_text('a,b\n1,"' + "x,y\n" * 1_500_000)
+    assert "FILE, line 2: expected cells of at most 4,194,304 characters" in refusal(path)
+    assert csv.field_size_limit() == most
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n3\n")
+    monkeypatch.setattr(delimited, "plain", lambda *_: True)
+    assert "expected text that stays as it is while it is read, found CSV" in refusal(path)
+
+
+@example("a,b\r\n1,2\r\n\r\n3,4", ".csv", 23)
+@example("\ufeffab,cd\n1,2\n", ".csv", 27)
+@given(
+    TEXTS | st.text("a1,\t \r\n\x85\xa0\x1c\ufeffé", max_size=60),
+    st.sampled_from([".csv", ".tsv"]),
+    st.integers(4, 80),
+)
+def test_the_quick_reader_reads_what_the_strict_one_reads(
+    tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str, size: int
+):
+    path = tmp_path_factory.getbasetemp() / f"both{suffix}"
+    path.write_bytes(text.encode())
+
+    def read() -> list[dict[str, object]] | str:
+        try:
+            return rows(path)
+        except DatasetError as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "_BYTES", size)
+        patch.setattr(delimited, "_BLOCK", size)
+        either = read()
+        patch.setattr(delimited, "plain", lambda *_: False)
+        assert either == read()
 
 
 def every_step(path: Path) -> None:
