@@ -4,12 +4,14 @@ A block is an Arrow table. Columns of text files are text, since what stands in 
 the whole file (`kinds`); columns of the others have the types that the file says.
 """
 
+import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
 
+from pipeline.datasets import arff
 from pipeline.datasets.tables import delimited, files, strings
 from pipeline.datasets.tables.files import shown
 from pipeline.errors import DatasetError
@@ -23,6 +25,10 @@ PARQUET = {".parquet", ".pq"}
 SUFFIXES = (*sorted(TEXT), *sorted(PARQUET), ".npz", ".arff")
 _BYTES = 1 << 22  # of a text file that are read at a time
 _ROWS = 1 << 14  # of a block that is cut from something in memory
+_KEPT = 1 << 28  # bytes of a file's content that stay in memory for the next question
+_SETTLED = 2_000_000_000  # nanoseconds: no file system's clock is coarser
+
+_Content = TypeVar("_Content")
 
 
 class Block(NamedTuple):
@@ -205,6 +211,43 @@ class _Parquet:
             refuse(path, "a Parquet file", _problem(error))
 
 
+class _Last(Generic[_Content]):
+    """Reads files as a whole, and keeps what the last one held as long as the file is the same.
+
+    Many questions are asked of one file in a row. A file that was changed just now may change again
+    within a tick of the clock, so that nobody could tell: it is not kept.
+    """
+
+    def __init__(self, read: Callable[[Path], _Content], size: Callable[[_Content], int]) -> None:
+        """Of a reader, and of how many bytes its results have, more or less."""
+        self._read = read
+        self._size = size
+        self._kept: tuple[tuple[object, ...], _Content] | None = None
+
+    def __call__(self, path: Path) -> _Content:
+        """What the file holds; nobody may change it."""
+        stamp = self._stamp(path)
+        if (kept := self._kept) is not None and kept[0] == stamp:
+            return kept[1]
+        self._kept = kept = None  # before there are two in memory
+        content = self._read(path)
+        if stamp is not None and stamp == self._stamp(path) and self._size(content) <= _KEPT:
+            self._kept = stamp, content
+        return content
+
+    @staticmethod
+    def _stamp(path: Path) -> tuple[object, ...] | None:
+        """What changes with a file; None for one that was changed just now."""
+        try:
+            found = path.stat()
+        except OSError:
+            return None  # the reader says so
+        if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED:
+            return None
+        times = found.st_mtime_ns, found.st_ctime_ns
+        return path, found.st_dev, found.st_ino, found.st_size, *times
+
+
 class _Npz:
     """Arrays of numpy: one (example, feature), perhaps the features' `names`, and further columns.
 
@@ -215,13 +258,13 @@ class _Npz:
 
     @staticmethod
     def names(path: Path) -> tuple[str, ...]:
-        return tuple(_Npz._columns(path))
+        return tuple(_npz(path))
 
     @staticmethod
     def tables(path: Path, columns: Sequence[str]) -> Iterator["pa.Table"]:
         import pyarrow as pa
 
-        found = _Npz._columns(path)
+        found = _npz(path)
         rows = len(next(iter(found.values())))
         for start in range(0, rows, _ROWS):
             block = {name: found[name][start : start + _ROWS] for name in columns}
@@ -236,7 +279,7 @@ class _Npz:
             )
 
     @staticmethod
-    def _columns(path: Path) -> "dict[str, np.ndarray]":
+    def columns(path: Path) -> "dict[str, np.ndarray]":
         """All columns; features are views into their array."""
         arrays = _Npz._arrays(path)
         tables = [name for name, array in arrays.items() if array.ndim == 2]
@@ -302,17 +345,13 @@ class _Arff:
 
     @staticmethod
     def names(path: Path) -> tuple[str, ...]:
-        from pipeline.datasets import arff
-
-        return tuple(attribute.name for attribute in arff.read(path, classes=False).attributes)
+        return tuple(attribute.name for attribute in _arff(path).attributes)
 
     @staticmethod
     def tables(path: Path, columns: Sequence[str]) -> Iterator["pa.Table"]:
         import pyarrow as pa
 
-        from pipeline.datasets import arff
-
-        file = arff.read(path, classes=False)
+        file = _arff(path)
         place = {attribute.name: number for number, attribute in enumerate(file.attributes)}
         yield pa.table(
             {
@@ -323,6 +362,13 @@ class _Arff:
                 for name in columns
             }
         )
+
+
+_npz = _Last(_Npz.columns, lambda columns: sum(values.nbytes for values in columns.values()))
+_arff = _Last(
+    lambda path: arff.read(path, classes=False),
+    lambda file: 32 * len(file.attributes) * len(file.lines),  # a float of Python, and its place
+)
 
 
 def _problem(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import tracemalloc
 import zipfile
 from collections import deque
@@ -144,6 +145,46 @@ def test_memory_stays_bounded_whatever_stands_at_the_end(tail: str, tmp_path: Pa
     peak = max(peak, tracemalloc.get_traced_memory()[1])
     tracemalloc.stop()
     assert peak < 6 << 20  # of a file of 8.4 MB, whose cells were 40 as Python's strings
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".arff"])
+def test_what_is_read_as_a_whole_is_read_once_until_it_changes(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, other = tmp_path / f"x{suffix}", tmp_path / f"other{suffix}"
+    reader = frames._npz if suffix == ".npz" else frames._arff
+    read, opened = reader._read, []
+    monkeypatch.setattr(reader, "_read", lambda path: (opened.append(path), read(path))[1])
+
+    def write(path: Path, value: int) -> None:
+        if suffix == ".npz":
+            np.savez(path, x=np.array([[float(value)]]))
+        else:
+            path.write_text(f"@relation r\n@attribute x:0 real\n@data\n{value}\n")
+
+    for value in (1, 2, 3):  # at once: the clock need not have gone on
+        write(path, value)
+        assert rows(path) == rows(path) == [{"x:0": value}]
+    assert len(opened) == 3 * 4
+    opened.clear()
+    monkeypatch.setattr(frames, "_SETTLED", -1)
+    write(path, 4)
+    write(other, 5)
+    os.utime(path, ns=(1, 1))
+    assert rows(path) == rows(path) == [{"x:0": 4}]
+    assert rows(other) == [{"x:0": 5}]
+    assert rows(path) == [{"x:0": 4}]
+    assert opened == [path, other, path]
+    write(path, 6)
+    assert rows(path) == [{"x:0": 6}]
+    opened.clear()
+    monkeypatch.setattr(frames, "_KEPT", 0)
+    write(other, 7)
+    os.utime(other, ns=(2, 2))
+    assert rows(other) == rows(other) == [{"x:0": 7}]
+    assert len(opened) == 4
+    path.unlink()
+    assert refusal(path) == "expected the file FILE, found none"
 
 
 # refusals
