@@ -1,6 +1,7 @@
 """`rarenode init`: what it finds out, writes down and says, and nothing half-written."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 from pipeline import cli, own_data
 from pipeline.config import edit, load
 from pipeline.config.tables import Tables
+from pipeline.datasets import registry
+from pipeline.datasets.tables import frames, kinds
+from pipeline.datasets.tables.source import OwnTables
 from pipeline.datasets.verified import sha256_of
 from pipeline.errors import DatasetError
 from tests.bad_inputs import workspace
@@ -68,7 +72,7 @@ def test_it_says_what_it_found_and_what_changed(capsys: pytest.CaptureFixture[st
         "  missing    0 of 60 values (0.0%)",
         "  hierarchy  5 nodes, 5 edges: a DAG of 3 levels with the root 'top'",
         "  labels     delimited, 1 to 2 per example (median 1), 4 nodes used",
-        "+dataset: features # `rarenode data list` tells which there are; or the name of your own tables",
+        "+dataset: features # `rarenode data list` tells which there are",
         "Next: rarenode run",
     ):
         assert line in said.splitlines()
@@ -203,3 +207,124 @@ def test_a_data_set_of_ours_has_no_files_of_ones_own():
     edit.plan([("dataset", "hpo_eye")]).write()
     Path("labels.csv").write_text("")
     assert own_data.changed(load()) == []
+
+
+def put(features: str, labels: str, hierarchy: str | None = None) -> own_data.Request:
+    """Files of these contents, and the request of no option."""
+    Path("f.csv").write_text(features)
+    Path("l.csv").write_text(labels)
+    if hierarchy is not None:
+        Path("h.csv").write_text(hierarchy)
+    return own_data.Request(Path("f.csv"), Path("l.csv"), hierarchy and Path("h.csv"))
+
+
+TREE = "child,parent\na,top\nb,top\ntop,\n"
+
+
+def test_numbers_are_ids_where_the_labels_have_the_column_too():
+    rows = [*range(1, 13)]
+    features = "sample,x\n" + "".join(f"{row},{row % 5}.5\n" for row in rows)
+    order = [*rows[6:], *rows[:6]]
+    labels = "sample,what\n" + "".join(f"{row},{'ab'[row % 2]}\n" for row in order)
+    found = own_data.understand(put(features, labels, TREE))
+    assert found.tables.features.id == found.tables.labels.id == "sample"
+    assert found.raw.labels == tuple(("ab"[row % 2],) for row in rows)
+    assert [*found.raw.attributes.columns] == ["x"]
+
+
+def test_columns_of_labels_that_nobody_reads_are_asked_about():
+    features = "x,y\n" + "".join(f"{row}.5,1\n" for row in range(12))
+    labels = "who,labels\n" + "".join(f"{row},{'ab'[row % 2]}\n" for row in range(12))
+    with pytest.raises(DatasetError, match=r"labels' column alone, .* found 'who' as well"):
+        own_data.understand(put(features, labels, TREE))
+
+
+def test_one_table_of_an_id_and_a_label_in_each_row_is_enough():
+    rows = "".join(f"e{row},{row}.5,{'ab'[row % 2]}\n" for row in range(12))
+    request = replace(put(f"id,x,species\n{rows}", "", TREE), labels=Path("f.csv"))
+    found = own_data.understand(replace(request, label_column="species"))
+    assert found.tables.labels.layout == "delimited"
+    assert found.raw.labels == tuple(("ab"[row % 2],) for row in range(12))
+
+
+@pytest.mark.parametrize(("sign", "delimiter"), [(">", ";"), ("|", ";"), ("/", "|"), ("/", ",")])
+def test_what_is_between_the_parts_of_paths_is_found_out(sign: str, delimiter: str):
+    paths = [f"r {sign} {one} {sign} {two}" for one in "ab" for two in "cd"]
+    cells = [f"{paths[row % 4]}{delimiter} {paths[(row + 1) % 4]}" for row in range(12)]
+    features = "id,x\n" + "".join(f"e{row},{row}.5\n" for row in range(12))
+    labels = "id,paths\n" + "".join(f'e{row},"{cell}"\n' for row, cell in enumerate(cells))
+    found = own_data.understand(put(features, labels))
+    assert found.tables.separator == sign
+    assert len(found.raw.nodes) == 7
+    assert len(found.raw.edges) == 6
+
+
+def test_labels_that_are_no_paths_need_a_hierarchy():
+    features = "id,x\n" + "".join(f"e{row},{row}.5\n" for row in range(12))
+    labels = "id,label\n" + "".join(f"e{row},{'ab'[row % 2]}\n" for row in range(12))
+    with pytest.raises(DatasetError, match=r"labels that are paths .* no --hierarchy, found 'a'"):
+        own_data.understand(put(features, labels))
+
+
+def test_a_column_of_zeros_and_ones_that_is_no_node_is_named():
+    features = "id,x\n" + "".join(f"e{row},{row}.5\n" for row in range(12))
+    rows = "".join(f"e{row},{row % 2},1,0\n" for row in range(12))
+    with pytest.raises(DatasetError, match=r"as 2 are \(such as 'top'\), found 'topp'"):
+        own_data.understand(put(features, f"id,a,b,topp\n{rows}", TREE))
+
+
+def test_what_is_said_of_a_column_is_not_judged():
+    cells = ["1,5", "2,5", "3,0"]
+    features = "id;price;x\n" + "".join(f"e{row};{cells[row % 3]};{row}\n" for row in range(12))
+    labels = "id,label\n" + "".join(f"e{row},{'ab'[row % 2]}\n" for row in range(12))
+    request = put(features, labels, TREE)
+    with pytest.raises(DatasetError, match=r"decimal point in column 'price' \(--ignored"):
+        own_data.understand(request)
+    found = own_data.understand(replace(request, kinds={"price": "ignored"}))
+    assert found.tables.features.ignored == ["price"]
+
+
+def test_a_new_column_is_no_feature_in_silence():
+    features = "id,x\n" + "".join(f"e{row},{row}.5\n" for row in range(12))
+    labels = "id,label\n" + "".join(f"e{row},{'ab'[row % 2]}\n" for row in range(12))
+    found = own_data.understand(put(features, labels, TREE))
+    Path("f.csv").write_text(features.replace(",", ",1,").replace("id,1,", "id,answer,"))
+    roles = {"features": Path("f.csv"), "labels": Path("l.csv"), "hierarchy": Path("h.csv")}
+    with pytest.raises(DatasetError, match=r"that params\.yaml names alone .* found 'answer'"):
+        OwnTables("f", found.tables).read_from(roles)
+
+
+def test_what_a_column_is_does_not_depend_on_the_order_of_its_rows(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(frames, "_BYTES", 4096)
+    codes = [*(str(number) for number in range(1300)), *(f"A{number}" for number in range(700))]
+    rows = codes * 3
+    found = set()
+    for order in (rows, rows[::-1], sorted(rows)):
+        Path("f.csv").write_text("code\n" + "".join(f"{one}\n" for one in order))
+        (column,) = kinds.understand(Path("f.csv"))
+        found.add((column.kind, column.distinct))
+    assert found == {("ignored", 2000)}
+
+
+def test_names_of_two_words_that_come_often_are_categories():
+    names = ["United States", "Costa Rica", "South Africa"]
+    Path("f.csv").write_text("country\n" + "".join(f"{names[n % 3]}\n" for n in range(60)))
+    assert kinds.understand(Path("f.csv"))[0].kind == "categorical"
+
+
+def test_another_init_takes_back_the_split_by_time():
+    init("--time", "seen")
+    assert load().prepare.split_by == "time"
+    init("--name", "other")
+    assert load().prepare.split_by == "hash"
+
+
+def test_another_name_is_no_data_set():
+    init()
+    config = load()
+    assert isinstance(registry.of(config), OwnTables)
+    with pytest.raises(DatasetError, match=r"found 'featurs'\. Did you mean 'features'\?"):
+        registry.of(config.model_copy(update={"dataset": "featurs"}))
+    assert not isinstance(registry.of(config.model_copy(update={"dataset": "hpo_eye"})), OwnTables)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from pipeline.artifacts import files, paths
 from pipeline.config import profiles
@@ -158,9 +159,11 @@ def _as_written(value: Any) -> Any:
     """A value as params.yaml writes it: lists in one line, [a, b]."""
     if isinstance(value, dict):
         return {key: _as_written(one) for key, one in value.items()}
+    if isinstance(value, str) and not value.isprintable():
+        return DoubleQuotedScalarString(value)  # YAML takes some signs for the end of a line
     if not isinstance(value, list):
         return value
-    listed: Any = CommentedSeq(value)
+    listed: Any = CommentedSeq([_as_written(one) for one in value])
     listed.fa.set_flow_style()
     return listed
 
