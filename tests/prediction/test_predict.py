@@ -318,6 +318,17 @@ def test_rows_that_are_far_from_what_was_learnt_from_are_noted(
     assert any(note in found for found in summary.notes), summary.notes
 
 
+def test_values_that_training_did_not_have_are_noted(trained_bundle: Path, tmp_path: Path):
+    rows = [row | {"colour": "violet" if number % 4 else "red"} for number, row in enumerate(ROWS)]
+    table = trained.write(tmp_path / "new.csv", rows)
+    summary = predict(trained_bundle, table, tmp_path / "out.csv", Request())
+    wanted = "75% of rows have a value in column 'colour' that training did not have, such as 'vio"
+    assert any(note.startswith(wanted) for note in summary.notes), summary.notes
+    same = trained.write(tmp_path / "same.csv", ROWS)
+    usual = predict(trained_bundle, same, tmp_path / "usual.csv", Request())
+    assert not any("did not have" in note for note in usual.notes)
+
+
 def test_new_categories_and_missing_values_are_predicted(trained_bundle: Path, tmp_path: Path):
     rows = [ROWS[0] | {"colour": "violet", "age": "NA", "smokes": "", "seen": "?", "note": ""}]
     written = predicted(trained_bundle, trained.write(tmp_path / "new.csv", rows), EVERY)

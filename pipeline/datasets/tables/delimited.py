@@ -10,7 +10,7 @@ from pipeline.datasets.tables import files
 from pipeline.errors import DatasetError
 
 _DELIMITERS = ",;\t|"
-_LONGEST = 1 << 22  # characters of a cell, where cells may be long
+_LONGEST = 1 << 22  # characters of a cell
 _BLOCK = 1 << 18  # characters of a block: its rows are Python lists, and those cost ten times that
 _SHARED = 1 << 20  # texts of a column that are kept once, in any stretch of the file
 
@@ -43,6 +43,11 @@ def read(path: Path, positions: Sequence[int]) -> tuple[list[list[str]], list[tu
     Raises:
         DatasetError: names the line that is malformed.
     """
+    with _long_cells():
+        return _read(path, positions)
+
+
+def _read(path: Path, positions: Sequence[int]) -> tuple[list[list[str]], list[tuple[int, int]]]:
     delimiter, header = _header(path)
     columns: list[list[str]] = [[] for _ in positions]
     skews: list[tuple[int, int]] = []
@@ -136,7 +141,7 @@ def _block(rows: Iterator[tuple[int, list[str]]]) -> list[tuple[str, ...]]:
 
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """Python has one limit for all readers."""
+    """Python has one limit for all readers, which other packages set, too."""
     most = csv.field_size_limit(_LONGEST)
     try:
         yield
@@ -151,7 +156,8 @@ def _header(path: Path) -> tuple[str, list[str]]:
     problem: DatasetError | None = None
     for delimiter in "\t" if tabs else _DELIMITERS:
         try:
-            _, cells = next(_lines(path, delimiter), (1, []))
+            with _long_cells():
+                _, cells = next(_lines(path, delimiter), (1, []))
         except DatasetError as error:
             problem = problem or error
             continue

@@ -163,8 +163,8 @@ MALFORMED: dict[str, tuple[str, bytes, str]] = {
     ),
     "unclosed and long": (
         ".csv",
-        HEAD + b'a,b\nc,"d\n' + b"e,f\n" * 100_000,
-        "FILE, line 3: expected cells of at most 131,072 characters, found a longer one: perhaps a",
+        HEAD + b'a,b\nc,"d\n' + b"e,f\n" * 1_100_000,
+        "FILE, line 3: expected cells of at most 4,194,304 characters, found a longer one: perhaps",
     ),
     "unclosed header": (
         ".csv",
