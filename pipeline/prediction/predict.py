@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Rows that are predicted together. Always as many, the last ones filled up: how a matrix product
-# rounds depends on its shape. It depends on the place of a row in it, too, so the last bits of an
-# example's prediction follow its row; who is beside it changes nothing.
+# rounds depends on its shape, and a prediction is to depend on its own row alone.
 BATCH = 1024
 _IN_WORK = 2  # times as many entries may be in work at a time
 _ENTRIES = 64_000_000  # of the largest array on the way: fewer rows where nodes are many

@@ -20,8 +20,10 @@ from pipeline.hml.members import (
     Members,
     NeighbourMembers,
     NetworkMembers,
+    tree_kernels,
 )
 from pipeline.hml.members.averages import PRIOR
+from pipeline.hml.members.forest import Trees, walk
 from pipeline.hml.network import Networks
 from pipeline.hml.training import TrainingError
 
@@ -350,12 +352,30 @@ class TestForest:
         members, forests, _ = grown
         trees = members.trees
         leaf = np.empty((len(FRESH), len(trees.root)), np.int64)
-        walks = trees.root, trees.feature, trees.threshold, trees.left, trees.right
-        from pipeline.hml.members import tree_kernels
-
-        tree_kernels.leaves(FRESH, *walks, leaf)
+        tree_kernels.leaves(FRESH, *walk(trees), leaf)
         expected = np.hstack([made.apply(FRESH) for made in forests])
         assert np.array_equal(leaf - trees.root, expected)
+
+    def test_a_value_at_a_threshold_goes_left_and_the_next_one_right(self):
+        # 0.3 lies between two numbers of float32; 0.25 is one.
+        for threshold in (0.3, 0.25, -0.3):
+            tree = Trees(
+                root=np.array([0]),
+                member=np.array([0]),
+                feature=np.zeros(3, np.int32),
+                threshold=np.array([threshold, 0, 0]),
+                left=np.array([1, -1, -1]),
+                right=np.array([2, -1, -1]),
+                start=np.array([0, 0, 1, 2]),
+                row=np.array([0, 1]),
+            )
+            near = np.float32(threshold)
+            x = np.array(
+                [np.nextafter(near, np.float32(-1)), near, np.nextafter(near, np.float32(1))]
+            )
+            leaf = np.empty((3, 1), np.int64)
+            tree_kernels.leaves(x[:, None], *walk(tree), leaf)
+            assert leaf[:, 0].tolist() == [1 if value <= threshold else 2 for value in x.tolist()]
 
     def test_training_examples_weigh_by_the_leaves_that_they_share(self, grown: Grown):
         members, forests, _ = grown

@@ -173,13 +173,9 @@ def test_names_that_break_lines_survive_every_format(trained_bundle: Path, tmp_p
 
 
 def assert_same(found: pd.DataFrame, whole: pd.DataFrame) -> None:
-    """The same for each example and node that was found.
-
-    Numbers but for the last bits of float32: how a matrix product rounds depends on the place of
-    the row, too.
-    """
+    """The same for each example and node that was found, to the last bit."""
     expected = whole.set_index(KEY).loc[pd.MultiIndex.from_frame(found[KEY])]
-    pd.testing.assert_frame_equal(found.set_index(KEY), expected, rtol=0, atol=1e-6)
+    pd.testing.assert_frame_equal(found.set_index(KEY), expected, check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +212,7 @@ def test_predictions_do_not_know_where_blocks_and_batches_end(
     table = trained.write(tmp_path / "new.csv", rows)
     whole = predicted(trained_bundle, table, EVERY)
     probability = whole["probability"].to_numpy().reshape(len(rows), -1)
-    assert np.allclose(probability[: len(ROWS)], probability[-len(ROWS) :], rtol=0, atol=1e-6)
+    assert np.array_equal(probability[: len(ROWS)], probability[-len(ROWS) :])
     monkeypatch.setattr(frames, "_BYTES", 5000)
     pd.testing.assert_frame_equal(predicted(trained_bundle, table, EVERY), whole)
     parquet = table.with_suffix(".parquet")

@@ -17,6 +17,7 @@ from scipy import sparse
 from pipeline.hml.example_weights import support
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members.contract import Members
+from pipeline.hml.members.sum_kernels import add_labels
 
 PRIOR = 0.025  # e: what one more neighbour beside 40 would count
 
@@ -111,15 +112,12 @@ class AveragingMembers(LabelledMembers):
         shares: Float[np.ndarray, "mean member example"],
     ) -> Float[np.ndarray, "mean example node"]:
         """See `Members`."""
-        result = np.empty((len(shares), len(x), len(self._prior)), dtype=np.float32)
+        result = np.zeros((len(shares), len(x), len(self._prior)), dtype=np.float32)
+        closed = self._closed
         for p, share in zip(result, shares, strict=True):
             weight: Any = self.weights(x, share)
-            # Not `astype`, which sums up what stands twice, and sorts for it.
-            single = sparse.csr_array(
-                (weight.data.astype(np.float32), weight.indices, weight.indptr), shape=weight.shape
-            )
-            found: Any = single @ self._closed
-            found.toarray(out=p)
+            single = weight.indptr, weight.indices, weight.data.astype(np.float32)
+            add_labels(*single, closed.indptr, closed.indices, closed.data, p)
             missing = (1 - weight.sum(axis=1)).astype(np.float32)
             bare = missing > 1e-6  # more than rounding
             p[bare] += missing[bare, None] * self._prior

@@ -69,8 +69,9 @@ class ForestMembers(AveragingMembers):
         # Entries of W that an example makes on the mean: leaves of like examples may be large.
         leaf = np.diff(trees.start).astype(np.float64)
         self.width = max(self.width, int(4 * (leaf @ leaf) / max(learns.sum(1).min(), 1)))
+        self._walk = walk(trees)
         # What each example of a leaf counts there, leaf by leaf as `trees.row`; the sum is 1.
-        self._within: np.ndarray | None = None
+        self._within = np.empty(0)
         if weight is not None:
             each = weight[trees.row]
             number = np.repeat(np.arange(len(trees.left)), np.diff(trees.start))
@@ -159,23 +160,13 @@ class ForestMembers(AveragingMembers):
         trees = self.trees
         leaf = np.empty((len(x), len(trees.root)), dtype=np.int64)
         x = np.ascontiguousarray(x, dtype=np.float32)
-        tree_kernels.leaves(
-            x, trees.root, trees.feature, trees.threshold, trees.left, trees.right, leaf
-        )
-        counts = (share / self._per_member[:, None])[trees.member].T  # (example, tree)
-        size = np.where(counts > 0, trees.start[leaf + 1] - trees.start[leaf], 0)
-        if self._within is None:
-            counts = counts / np.maximum(size, 1)
-        weight = np.repeat(counts.ravel(), size.ravel())
-        # Ranges from each leaf's start, one behind the other.
-        ends = np.cumsum(size.ravel())
-        first = trees.start[leaf].ravel() - np.append(0, ends[:-1])
-        place = np.repeat(first, size.ravel()) + np.arange(ends[-1])
-        if self._within is not None:
-            weight *= self._within[place]
-        row = trees.row[place]
-        start = np.append(0, np.cumsum(size.sum(1)))
-        return sparse.csr_array((weight, row, start), shape=(len(x), self.learns.shape[1]))
+        tree_kernels.leaves(x, *self._walk, leaf)
+        counts = np.ascontiguousarray((share / self._per_member[:, None])[trees.member].T)
+        size = np.where(counts > 0, trees.start[leaf + 1] - trees.start[leaf], 0).sum()
+        end = np.empty(len(x) + 1, dtype=np.int64)
+        row, weight = np.empty(size, dtype=np.int64), np.empty(size)
+        tree_kernels.weights(leaf, counts, trees.start, trees.row, self._within, end, row, weight)
+        return sparse.csr_array((weight, row, end), shape=(len(x), self.learns.shape[1]))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Members`."""
@@ -222,6 +213,18 @@ class ForestMembers(AveragingMembers):
             raise ValueError("trees do not fit together")
         labels = stored_labels(arrays, hierarchy)
         return cls(trees, features, labels, hierarchy, arrays["learns"], arrays.get("weight"))
+
+
+def walk(trees: Trees) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What `tree_kernels.leaves` takes: little to look up, and a step like any other in a leaf."""
+    here = np.arange(len(trees.left))
+    sides = (np.where(trees.left >= 0, side, here) for side in (trees.left, trees.right))
+    # Of numbers in float32, those up to a threshold are those up to the next of them below it.
+    threshold = trees.threshold.astype(np.float32)
+    above = threshold > trees.threshold
+    threshold[above] = np.nextafter(threshold[above], np.float32(-np.inf))
+    child = np.column_stack([*sides]).ravel().astype(np.uint32)
+    return trees.root.astype(np.uint32), trees.feature.astype(np.uint32), threshold, child
 
 
 def _tree(

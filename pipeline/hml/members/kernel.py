@@ -18,7 +18,7 @@ from scipy import sparse
 
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members.averages import LabelledMembers, stored_features, stored_labels
-from pipeline.hml.members.regressions import RegressionMembers, SolvedKernels, bounded, kernel
+from pipeline.hml.members.regressions import RegressionMembers, SolvedKernels, kernel
 
 LANDMARKS = 3000
 _NOISE = 1.0  # variance of a label beside the kernel's own: what is as likely chance as it is real
@@ -124,16 +124,15 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         self.check_features(x)
         return solution.coordinates(x) if solved is None else solved.placed(x)
 
-    def of_member(self, member: int, place: np.ndarray) -> np.ndarray:
+    def regressed(self, member: int, place: np.ndarray) -> np.ndarray:
         """See `RegressionMembers`."""
         solution, solved = self._solve()
         if solved is not None:
-            return solved.of_member(member, place)
+            return solved.regressed(member, place)
         learnt = np.flatnonzero(self.learns[member])
         weight = (place @ solution.inverse[member]) @ self._weighted(solution.place, learnt).T
-        p = np.asarray((self._closed[learnt].T @ weight.T).T, dtype=np.float32)
-        total = np.asarray(weight.sum(1, keepdims=True), dtype=np.float32)
-        return bounded(p, total, self._prior, self._hierarchy)
+        p: Any = (self._closed[learnt].T @ weight.T).T
+        return np.column_stack([p, weight.sum(1)]).astype(np.float32)
 
     def _regression(self, member: int) -> Float[np.ndarray, "landmark nodes_and_weight"]:
         """What a member multiplies kernels with: for each node, and for the sum of weights.

@@ -4,19 +4,23 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from pipeline.hml.constraint import coherent
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members.contract import Members
+from pipeline.hml.members.sum_kernels import add_bounded
 
 # Share of the prior in a probability: regressions reach 0 and less, whose logits say too much.
 _PRIOR = 0.1
+_VECTOR = 8  # numbers of float64
 _MOST_RANGES = 4  # more products of few rows take longer than they spare
 
 
 class RegressionMembers(Members):
     """What members have in common that first place an example, and then answer one by one."""
+
+    _prior: Float[np.ndarray, " node"]
+    _hierarchy: Hierarchy
 
     @abstractmethod
     def placed(self, x: Float[np.ndarray, "example feature"]) -> Float[np.ndarray, "example place"]:
@@ -27,10 +31,13 @@ class RegressionMembers(Members):
         """
 
     @abstractmethod
-    def of_member(
+    def regressed(
         self, member: int, place: Float[np.ndarray, "example place"]
-    ) -> Float[np.ndarray, "example node"]:
-        """Coherent probabilities of one member, float32."""
+    ) -> Float[np.ndarray, "example nodes_and_weight"]:
+        """One member's weighted sums of labels, and last of the weights themselves, float32.
+
+        What these lack to 1 the prior has.
+        """
 
     def check_features(self, x: Float[np.ndarray, "example feature"]) -> None:
         """Raise ValueError for another number of features."""
@@ -42,7 +49,11 @@ class RegressionMembers(Members):
     ) -> Float[np.ndarray, "member example node"]:
         """See `Members`."""
         place = self.placed(x)
-        return np.stack([self.of_member(member, place) for member in range(self.count)])
+        result = np.zeros((self.count, len(x), len(self._prior)), dtype=np.float32)
+        rows, whole = np.arange(len(x)), np.ones(len(x), np.float32)
+        for member, p in enumerate(result):
+            self._add(self.regressed(member, place), whole, rows, p)
+        return result
 
     def means(
         self,
@@ -51,23 +62,28 @@ class RegressionMembers(Members):
     ) -> Float[np.ndarray, "mean example node"]:
         """See `Members`."""
         place = self.placed(x)
-        result: np.ndarray | None = None
+        result = np.zeros((len(shares), len(x), len(self._prior)), dtype=np.float32)
         for member in range(self.count):
             for mean, share in enumerate(shares[:, member].astype(np.float32)):
                 counts = np.flatnonzero(share)
                 if not len(counts):
                     continue
-                p = self.of_member(member, place if len(counts) == len(x) else place[counts])
-                if result is None:
-                    result = np.zeros((len(shares), len(x), p.shape[1]), dtype=np.float32)
-                p *= share[counts, None]
-                if len(counts) == len(x):
-                    result[mean] += p
-                else:
-                    result[mean, counts] += p
-        if result is None:
-            raise ValueError("shares must count a member")
+                found = self.regressed(member, place if len(counts) == len(x) else place[counts])
+                self._add(found, share[counts], counts, result[mean])
         return result
+
+    def _add(
+        self,
+        found: Float[np.ndarray, "example nodes_and_weight"],
+        share: Float[np.ndarray, " example"],
+        row: Int[np.ndarray, " example"],
+        into: Float[np.ndarray, "row node"],
+    ) -> None:
+        """Add what `regressed` gave, as coherent probabilities times their shares, to some rows."""
+        edges = self._hierarchy.start, self._hierarchy.parent
+        prior, floor = self._prior, self._prior * np.float32(_PRIOR)
+        kept = np.float32(1 - _PRIOR)
+        add_bounded(np.ascontiguousarray(found), prior, floor, kept, *edges, share, row, into)
 
 
 class SolvedKernels(RegressionMembers):
@@ -111,16 +127,16 @@ class SolvedKernels(RegressionMembers):
         self.check_features(x)
         return kernel(x, self._landmarks).astype(np.float32)
 
-    def of_member(
+    def regressed(
         self, member: int, place: Float[np.ndarray, "example place"]
-    ) -> Float[np.ndarray, "example node"]:
+    ) -> Float[np.ndarray, "example nodes_and_weight"]:
         """See `RegressionMembers`."""
         coefficients = self._coefficients[member]
         first, *more = self._parts[member]
         found = place[:, first] @ coefficients[first]
         for part in more:
             found += place[:, part] @ coefficients[part]
-        return bounded(found[:, :-1], found[:, -1:], self._prior, self._hierarchy)
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Members`."""
@@ -172,33 +188,15 @@ def _ranges(used: Bool[np.ndarray, " landmark"]) -> list[slice]:
     return found if 0 < len(found) <= _MOST_RANGES else [slice(None)]
 
 
-def bounded(
-    p: Float[np.ndarray, "example node"],
-    total: Float[np.ndarray, "example 1"],
-    prior: Float[np.ndarray, " node"],
-    hierarchy: Hierarchy,
-) -> Float[np.ndarray, "example node"]:
-    """Coherent probabilities of what regressions give.
-
-    Args:
-        p: the weighted sums of labels.
-        total: the sums of weights: what they lack to 1 the prior has.
-        prior: of each node.
-        hierarchy: of the nodes.
-    """
-    p = p + (1 - total) * prior
-    np.clip(p, 0, 1, out=p)
-    p *= 1 - _PRIOR
-    p += _PRIOR * prior
-    return np.asarray(coherent(np.ascontiguousarray(p), hierarchy))
-
-
 def kernel(
     x: Float[np.ndarray, "left feature"], z: Float[np.ndarray, "right feature"]
 ) -> Float[np.ndarray, "left right"]:
     """In float64: the distances of near ones are differences of large numbers."""
     from sklearn.metrics import pairwise  # it takes seconds to import
 
-    found = pairwise.euclidean_distances(x.astype(np.float64), z.astype(np.float64))
+    # What is left of a row after whole vectors OpenBLAS rounds differently from row to row.
+    whole = np.zeros((-(-len(z) // _VECTOR) * _VECTOR, z.shape[1]))
+    whole[: len(z)] = z
+    found = pairwise.euclidean_distances(x.astype(np.float64), whole)[:, : len(z)]
     found /= -np.sqrt(x.shape[1])
     return np.exp(found, out=found)
