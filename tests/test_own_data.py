@@ -11,7 +11,8 @@ from pipeline import cli, own_data
 from pipeline.config import edit, load
 from pipeline.config.tables import Tables
 from pipeline.datasets import registry
-from pipeline.datasets.tables import frames, kinds
+from pipeline.datasets.tables import kinds
+from pipeline.datasets.tables.formats import text as text_format
 from pipeline.datasets.tables.source import OwnTables
 from pipeline.datasets.verified import sha256_of
 from pipeline.errors import DatasetError
@@ -297,7 +298,7 @@ def test_a_new_column_is_no_feature_in_silence():
 def test_what_a_column_is_does_not_depend_on_the_order_of_its_rows(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(frames, "_BYTES", 4096)
+    monkeypatch.setattr(text_format, "_BYTES", 4096)
     codes = [*(str(number) for number in range(1300)), *(f"A{number}" for number in range(700))]
     rows = codes * 3
     found = set()

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from pipeline import cli
-from pipeline.datasets.tables import frames
 from pipeline.datasets.tables.columns import read
+from pipeline.datasets.tables.formats import text as text_format
 from pipeline.errors import ArtifactError
 from pipeline.hml import save_bundle, uncertainty
 from pipeline.hml.decisions import decide_budget
@@ -213,7 +213,7 @@ def test_predictions_do_not_know_where_blocks_and_batches_end(
     whole = predicted(trained_bundle, table, EVERY)
     probability = whole["probability"].to_numpy().reshape(len(rows), -1)
     assert np.array_equal(probability[: len(ROWS)], probability[-len(ROWS) :])
-    monkeypatch.setattr(frames, "_BYTES", 5000)
+    monkeypatch.setattr(text_format, "_BYTES", 5000)
     pd.testing.assert_frame_equal(predicted(trained_bundle, table, EVERY), whole)
     parquet = table.with_suffix(".parquet")
     pd.read_csv(table, dtype=str, keep_default_na=False).to_parquet(parquet)

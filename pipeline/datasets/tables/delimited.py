@@ -89,30 +89,6 @@ def blocks(path: Path, positions: Sequence[int]) -> Iterator[list[list[str]]]:
         yield [[cells[position] for cells in block] for position in positions]
 
 
-def plain(path: Path, most: int) -> bool:
-    """Whether line ends and delimiters are all that there is to see to.
-
-    Then no reader can take it for anything else: there are rows, no quotes, no lines of blanks
-    between rows or above the header, as many cells in each row as in the header, and no line that
-    could be longer than `most` bytes.
-
-    Raises:
-        DatasetError: see `names`; text is not in UTF-8.
-    """
-    delimiter, header = _header(path)
-    marks, rows = len(header) - 1, -1
-    for line in files.lines(path):
-        if '"' in line or (rows < 0 and not line.strip()):
-            return False
-        if 4 * len(line) + 3 > most:  # a character has up to 4 bytes, the mark of UTF-8 has 3
-            return False
-        if line.strip("\r\n"):
-            if line.count(delimiter) != marks:
-                return False
-            rows += 1
-    return rows > 0
-
-
 def line_of(path: Path, row: int) -> int | None:
     """The line (from 1) where a row (from 0) starts, None if there are not so many.
 

@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from pipeline.errors import DatasetError, RarenodeError
 
+TEXT = (".csv", ".tsv", ".tab", ".txt")
+PARQUET = (".parquet", ".pq")
 _SHOWN = 60  # characters of a value in a message: names can be 100,000 characters long
 # What people take for text, by its first bytes.
 _KINDS = {

@@ -12,9 +12,7 @@ from typing import NoReturn
 
 from pipeline.datasets.tables import delimited, files, parquet
 
-_TEXT = (".csv", ".tsv", ".tab", ".txt")
-_PARQUET = (".parquet", ".pq")
-SUFFIXES = (*_TEXT, *_PARQUET)
+SUFFIXES = (*files.TEXT, *files.PARQUET)
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def header(path: Path) -> tuple[str, ...]:
     if suffix not in SUFFIXES:
         files.check(path)
         files.refuse(path, "name", f"a table that ends with {', '.join(SUFFIXES)}", repr(suffix))
-    names = parquet.names(path) if suffix in _PARQUET else delimited.names(path)
+    names = parquet.names(path) if suffix in files.PARQUET else delimited.names(path)
     if not names:
         files.refuse(path, "header", "columns", "none")
     if "" in names:
@@ -82,7 +80,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> Strings:
     if missing := [name for name in wanted if name not in names]:
         _refuse_missing(path, missing, names)
     skews: tuple[tuple[int, int], ...] | None = None
-    if path.suffix.lower() in _PARQUET:
+    if path.suffix.lower() in files.PARQUET:
         values = parquet.read(path, wanted)
     else:
         values, places = delimited.read(path, [names.index(name) for name in wanted])

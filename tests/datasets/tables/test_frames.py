@@ -20,8 +20,18 @@ from pyarrow import parquet
 from scipy import sparse
 
 from pipeline.config.tables import Features
-from pipeline.datasets.tables import columns, delimited, frames, kinds, strings
+from pipeline.datasets.tables import (
+    columns,
+    delimited,
+    frames,
+    kinds,
+    plain,
+    remembered,
+    strings,
+)
 from pipeline.datasets.tables.columns import Plan
+from pipeline.datasets.tables.formats import arff, npz
+from pipeline.datasets.tables.formats import text as text_format
 from pipeline.errors import DatasetError
 from tests.datasets.tables.written import check_message
 
@@ -104,7 +114,7 @@ def test_attributes_of_arff_are_columns(tmp_path: Path):
 
 
 def test_large_tables_come_in_blocks_whose_rows_go_on(tmp_path: Path):
-    count = 2 * frames._ROWS + 5
+    count = 2 * npz._ROWS + 5
     numbers = np.arange(count, dtype=np.float64)
     np.savez(tmp_path / "x.npz", x=numbers[:, None])
     parquet.write_table(pa.table({"x:0": numbers}), tmp_path / "x.parquet")
@@ -116,7 +126,7 @@ def test_large_tables_come_in_blocks_whose_rows_go_on(tmp_path: Path):
 def test_large_texts_come_in_blocks_whose_rows_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(frames, "_BYTES", 100)
+    monkeypatch.setattr(text_format, "_BYTES", 100)
     path = tmp_path / "x.csv"
     path.write_text("a,b\n" + "".join(f"{row},x\n" for row in range(200)))
     assert [row["a"] for row in rows(path)] == [str(row) for row in range(200)]
@@ -152,7 +162,7 @@ def test_what_is_read_as_a_whole_is_read_once_until_it_changes(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     path, other = tmp_path / f"x{suffix}", tmp_path / f"other{suffix}"
-    reader = frames._npz if suffix == ".npz" else frames._arff
+    reader = npz._read if suffix == ".npz" else arff._read
     read, opened = reader._read, []
     monkeypatch.setattr(reader, "_read", lambda path: (opened.append(path), read(path))[1])
 
@@ -167,7 +177,7 @@ def test_what_is_read_as_a_whole_is_read_once_until_it_changes(
         assert rows(path) == rows(path) == [{"x:0": value}]
     assert len(opened) == 3 * 4
     opened.clear()
-    monkeypatch.setattr(frames, "_SETTLED", -1)
+    monkeypatch.setattr(remembered, "_SETTLED", -1)
     write(path, 4)
     write(other, 5)
     os.utime(path, ns=(1, 1))
@@ -178,7 +188,7 @@ def test_what_is_read_as_a_whole_is_read_once_until_it_changes(
     write(path, 6)
     assert rows(path) == [{"x:0": 6}]
     opened.clear()
-    monkeypatch.setattr(frames, "_KEPT", 0)
+    monkeypatch.setattr(remembered, "_KEPT", 0)
     write(other, 7)
     os.utime(other, ns=(2, 2))
     assert rows(other) == rows(other) == [{"x:0": 7}]
@@ -300,7 +310,7 @@ def test_text_is_what_the_csv_module_reads(tmp_path_factory: pytest.TempPathFact
 def test_quotes_behind_blanks_are_quotes_wherever_they_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(frames, "_BYTES", 64)
+    monkeypatch.setattr(text_format, "_BYTES", 64)
     path, tail = tmp_path / "x.csv", '4, "forest, wet"\n'
     for rest in ("", tail, " \n", " \n" + tail):
         path.write_text("a,b\n" + '1, "forest"\n2, forest\n3,forest \n' * 50 + rest)
@@ -327,14 +337,62 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 ):
     path = tmp_path / "x.csv"
     path.write_text("a,b\n1,2\n3\n")
-    monkeypatch.setattr(delimited, "plain", lambda *_: True)
+    monkeypatch.setattr(plain, "plain", lambda _: plain.Plain(0, True))
     assert "expected text that stays as it is while it is read, found CSV" in refusal(path)
+
+
+@st.composite
+def quoted(draw: st.DrawFn) -> str:
+    """Rows of cells that are quoted where they need it or anyhow, and perhaps some damage."""
+    width, end = draw(st.integers(1, 3)), draw(st.sampled_from(["\n", "\r\n"]))
+    cell = st.text('a1,"\n \ré', max_size=4)
+    rows = draw(st.lists(st.lists(cell, min_size=width, max_size=width), min_size=2, max_size=6))
+    quoting = draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
+    stream = io.StringIO()
+    writer = csv.writer(stream, quoting=quoting, lineterminator=end)
+    writer.writerow([f"{name}\n" * draw(st.booleans()) + name for name in "abc"[:width]])
+    writer.writerows(rows)
+    made = draw(st.sampled_from(["", "\ufeff"])) + stream.getvalue()
+    place = draw(st.integers(0, 5 * len(made)))
+    return made[:place] + draw(PIECES) * (place < len(made)) + made[place:]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a,b\n1,2\n", (7, True)),
+        ("\ufeffa,b\r\n1,22\r\n3,4", (9, True)),
+        ("a,b\n1,2\n\n3,4\n", (7, False)),
+        ('a,b\n"1","2"\n', (11, True)),
+        ('a,b\n"1, ""x""","\n"\n', (18, False)),
+        ("a,b\n", None),  # no row
+        ("\na,b\n1,2\n", None),
+        ("a,b\n1,2\n \n", None),
+        ("a,b\n1,2\n3\n", None),
+        ("a,b\n1,2\r3,4\n", None),
+        ('a,b\n1, "2"\n', None),
+        ('a,b\n1,"2" \n', None),
+        ('a,b\n1,x"2"\n', None),
+        ('a,b\n1,"2\n3,4\n', None),
+        ('a,b\n1,"2\n', None),
+        (f"a,b\n1,{'x' * (1 << 23)}\n", None),
+    ],
+    ids=lambda one: repr(one)[:20],
+)
+def test_what_can_be_read_in_one_way_only_is_known(
+    content: str, expected: tuple[int, bool] | None, tmp_path: Path
+):
+    path = tmp_path / "x.csv"
+    path.write_bytes(content.encode())
+    assert plain.plain(path) == expected
 
 
 @example("a,b\r\n1,2\r\n\r\n3,4", ".csv", 23)
 @example("\ufeffab,cd\n1,2\n", ".csv", 27)
+@example('"a\nb",c\n"1\r\n2","x""y"\n"",""\n', ".csv", 80)
+@example('"a"\n""\n""""\n', ".csv", 80)
 @given(
-    TEXTS | st.text("a1,\t \r\n\x85\xa0\x1c\ufeffé", max_size=60),
+    TEXTS | st.text("a1,\t \r\n\x85\xa0\x1c\ufeffé", max_size=60) | quoted(),
     st.sampled_from([".csv", ".tsv"]),
     st.integers(4, 80),
 )
@@ -351,10 +409,11 @@ def test_the_quick_reader_reads_what_the_strict_one_reads(
             return str(error)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "_BYTES", size)
+        patch.setattr(text_format, "_BYTES", size)
+        patch.setattr(plain, "_AT_ONCE", 1 + size // 4)
         patch.setattr(delimited, "_BLOCK", size)
         either = read()
-        patch.setattr(delimited, "plain", lambda *_: False)
+        patch.setattr(plain, "plain", lambda _: None)
         assert either == read()
 
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pipeline.datasets.tables import frames, kinds
+from pipeline.datasets.tables import kinds
+from pipeline.datasets.tables.formats import text as text_format
 from pipeline.datasets.tables.kinds import Summary
 from pipeline.errors import DatasetError
 from tests.datasets.tables.written import check_message
@@ -83,7 +84,7 @@ def test_what_is_nearly_of_a_kind_is_refused_where_it_is_not(
 
 
 def test_kinds_are_decided_over_all_blocks(path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(frames, "_BYTES", 50)
+    monkeypatch.setattr(text_format, "_BYTES", 50)
     assert understood(path, ["1"] * 50).kind == "numeric"
     assert understood(path, ["1"] * 50 + ["x"] * 50).kind == "categorical"
     with pytest.raises(DatasetError, match=r"line 62: .*as 99 of 100 values are, found 'x'"):

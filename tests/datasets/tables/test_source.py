@@ -11,7 +11,8 @@ from pyarrow import parquet
 
 from pipeline.config.tables import Tables
 from pipeline.datasets.source import RawDataset, Source
-from pipeline.datasets.tables import frames, source
+from pipeline.datasets.tables import source
+from pipeline.datasets.tables.formats import text as text_format
 from pipeline.datasets.tables.source import OwnTables
 from pipeline.datasets.verified import sha256_of
 from pipeline.errors import DatasetError
@@ -183,7 +184,7 @@ def test_moments_are_days_or_numbers_that_float32_would_tie(folder: Path):
 
 
 def test_moments_are_of_one_kind_in_the_whole_file(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(frames, "_BYTES", 90)  # several blocks
+    monkeypatch.setattr(text_format, "_BYTES", 90)  # several blocks
     with pytest.raises(DatasetError, match=r"line 2: expected a date such as .* 't', found '2019'"):
         moments(folder, ["t", *["2019"] * 4, *["2026-01-31"] * 2])
 
