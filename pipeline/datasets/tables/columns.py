@@ -163,6 +163,8 @@ def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray"
     import numpy as np
 
     name = column.name
+    if column.kind != "date" and (numbers := kinds.finite(values)) is not None:
+        return numbers.to_numpy(zero_copy_only=False)
     is_text = kinds.is_text(values.type)
     known = kinds.text_of(values) if is_text else values
     if column.kind == "date":

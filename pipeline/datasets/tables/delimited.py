@@ -12,7 +12,7 @@ from pipeline.errors import DatasetError
 _DELIMITERS = ",;\t|"
 _LONGEST = 1 << 22  # characters of a cell
 _BLOCK = 1 << 18  # characters of a block: its rows are Python lists, and those cost ten times that
-_SHARED = 1 << 20  # texts of a column that are kept once, in any stretch of the file
+SHARED = 1 << 20  # texts of a column that are kept once, in any stretch of the file
 
 
 def names(path: Path) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def _read(path: Path, positions: Sequence[int]) -> tuple[list[list[str]], list[t
         row += 1
         if row % 65_536 == 0:
             for texts in shared:
-                if len(texts) > _SHARED:
+                if len(texts) > SHARED:
                     texts.clear()
     return columns, skews
 

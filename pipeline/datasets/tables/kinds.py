@@ -79,6 +79,23 @@ def text_of(values: Any) -> Any:
     return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
 
 
+def finite(values: Any) -> Any:
+    """Float64 of text where every value is a finite number, else None.
+
+    Most columns are numbers throughout, and this is the quickest way to see it.
+    """
+    import pyarrow as pa
+
+    pc = frames.compute()
+    if values.null_count or not pa.types.is_string(values.type):
+        return None
+    try:
+        numbers = pc.cast(values, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return numbers if pc.all(pc.is_finite(numbers)).as_py() else None
+
+
 def numbers_of(text: Any) -> Any:
     """Float64 of text, null where it is no number."""
     import pyarrow as pa
@@ -144,7 +161,7 @@ class _Column:
 
         self.rows += len(values)
         if is_text(values.type):
-            self._see_text(text_of(values), start)
+            self._see_text(values, start)
             if pa.types.is_dictionary(values.type):  # categories, whatever they are called
                 self.typed = "categorical"
         else:
@@ -175,11 +192,14 @@ class _Column:
 
     def _see_text(self, values: Any, start: int) -> None:
         pc = frames.compute()
+        numbers = finite(values)
+        if numbers is None:
+            values = text_of(values)
+            numbers = numbers_of(values)
         self.missing += values.null_count
         known = len(values) - values.null_count
         if not known:
             return
-        numbers = numbers_of(values)
         if numbers.null_count == values.null_count:
             self._count(NUMBER, known)
             self._remember(DATE, pc.is_valid(values), values, start)

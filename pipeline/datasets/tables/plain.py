@@ -1,16 +1,20 @@
-"""Whether delimited text can be read in one way only: then any reader will do, and quick ones are.
+"""Delimited text that can be read in one way only, as most can: Arrow reads it, and is quick.
 
-Looking takes a second for each gigabyte, so that nothing has to be taken back while rows are read.
+Arrow takes quotes wherever they stand, and what it refuses it refuses in the middle. So all of the
+text is looked at first, which takes a few seconds for each gigabyte.
 """
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.datasets.tables import delimited, files
+from pipeline.datasets.tables.refusals import problem, refuse
 from pipeline.datasets.tables.remembered import Last
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _AT_ONCE = 1 << 18  # bytes that are looked at: more would not stay in the processor's cache
 _LONGEST = 1 << 22  # bytes of a row
@@ -71,6 +75,8 @@ def _look(path: Path) -> Plain | None:
 
 def _rows(data: bytes, mark: int, marks: int) -> _Rows | None:
     """Whole rows at the beginning of some bytes, None where they are in doubt."""
+    import numpy as np
+
     codes = np.frombuffer(data, np.uint8)
     signs = np.flatnonzero((codes == mark) | (codes == _NEWLINE) | (codes == _QUOTE))
     kinds = codes[signs]
@@ -84,7 +90,7 @@ def _rows(data: bytes, mark: int, marks: int) -> _Rows | None:
     if not len(ends):
         return _Rows(0, 0, 0, True)
     end = int(ends[-1]) + 1
-    if data.count(b"\r", 0, end) != data.count(b"\r\n", 0, end):
+    if b"\r" in data and data.count(b"\r", 0, end) != data.count(b"\r\n", 0, end):
         return None
     quotes = quotes[quotes < end]
     before, behind = quotes[::2] - 1, codes[quotes[1::2] + 1]
@@ -101,10 +107,63 @@ def _rows(data: bytes, mark: int, marks: int) -> _Rows | None:
 
 
 def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
     try:
-        return data.isascii() or data.decode() is not None
+        data.decode()
     except UnicodeDecodeError:
         return False
+    return True
 
 
-plain = Last(_look, lambda _: 0)
+plain = Last(_look, lambda _: 0, most=8)
+
+
+def batches(
+    path: Path, header: Sequence[str], columns: Sequence[str], size: int
+) -> Iterator["pa.RecordBatch"]:
+    """Some columns of text that is `plain`, as it stands in the cells.
+
+    Args:
+        path: the text.
+        header: all columns.
+        columns: the ones that are wanted.
+        size: bytes that are read at a time, no less than the longest row has.
+
+    Raises:
+        DatasetError: the text has changed.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    try:
+        yield from csv.open_csv(
+            path,
+            csv.ReadOptions(block_size=size, column_names=header, skip_rows_after_names=1),
+            csv.ParseOptions(delimiter=delimited.delimiter(path), newlines_in_values=True),
+            csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.string()),
+                include_columns=columns,
+                strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        refuse(path, "text that stays as it is while it is read", problem(error))
+
+
+def read(path: Path, header: Sequence[str], columns: Sequence[str]) -> list[list[str]]:
+    """Some columns of text that is `plain`, surrounding whitespace stripped; see `batches`."""
+    import numpy as np
+
+    result: list[list[str]] = [[] for _ in columns]
+    # A long table has the same few texts millions of times.
+    shared: list[dict[str, str]] = [{} for _ in columns]
+    for batch in batches(path, header, columns, _LONGEST):
+        for place, (column, once) in enumerate(zip(result, shared, strict=True)):
+            values: Any = batch.column(place).dictionary_encode()
+            texts = [cell.strip() for cell in values.dictionary.to_pylist()]
+            cells = np.array([once.setdefault(text, text) for text in texts], dtype=object)
+            column += cells[values.indices.to_numpy()].tolist()
+            if len(once) > delimited.SHARED:
+                once.clear()
+    return result

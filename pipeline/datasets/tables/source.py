@@ -12,6 +12,7 @@ from pipeline.datasets.tables.closure import Closure
 from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.frames import refuse
+from pipeline.datasets.tables.remembered import Last
 from pipeline.datasets.verified import RawFile
 from pipeline.errors import DatasetError, HierarchyError
 
@@ -140,10 +141,12 @@ class OwnTables(Source):
         if self._tables.features.id is None:
             return tuple(str(number) for number in range(1, rows + 1))
         found = text(path, self._tables.features.id, "an id")
-        first: dict[str, int] = {}
-        for row, one in enumerate(found, start=1):
-            if first.setdefault(one, row) != row:
-                refuse(path, "each id once", f"{shown(one)} again", row)
+        if len(set(found)) < len(found):
+            seen: set[str] = set()
+            for row, one in enumerate(found, start=1):
+                if one in seen:
+                    refuse(path, "each id once", f"{shown(one)} again", row)
+                seen.add(one)
         return found
 
     def _roles(self) -> dict[str, TableFile]:
@@ -158,6 +161,10 @@ def text(path: Path, name: str, what: str) -> tuple[str, ...]:
     Raises:
         DatasetError: a row has none, be it empty, null or NaN.
     """
+    return _text(path, name, what)
+
+
+def _read_text(path: Path, name: str, what: str) -> tuple[str, ...]:
     import pyarrow as pa
 
     pc = frames.compute()
@@ -167,11 +174,16 @@ def text(path: Path, name: str, what: str) -> tuple[str, ...]:
         texts = frames.as_text(values, name, path)
         if pa.types.is_floating(values.type):  # NaN would be a text like any other
             texts = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.string()), texts)
-        for row, value in enumerate(texts.to_pylist(), start=block.first):
-            if value is None or not value.strip():
-                refuse(path, f"{what} in column {shown(name)}", "an empty cell", row)
-            found.append(value.strip())
+        cells = [cell.strip() for cell in pc.fill_null(texts, "").to_pylist()]
+        if "" in cells:
+            row = block.first + cells.index("")
+            refuse(path, f"{what} in column {shown(name)}", "an empty cell", row)
+        found += cells
     return tuple(found)
+
+
+# The ids are asked for several times.
+_text = Last(_read_text, lambda texts: 100 * len(texts))
 
 
 def _plan_of(made: Sequence[str], options: FeatureOptions) -> Plan:

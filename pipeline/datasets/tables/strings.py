@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline.datasets.tables import delimited, files, parquet
+from pipeline.datasets.tables import delimited, files, parquet, plain
 
+_LARGE = 1 << 20  # bytes of text: Arrow reads it before Python has, though it has to be imported
 SUFFIXES = (*files.TEXT, *files.PARQUET)
 
 
@@ -82,6 +83,8 @@ def read(path: Path, columns: Sequence[str] | None = None) -> Strings:
     skews: tuple[tuple[int, int], ...] | None = None
     if path.suffix.lower() in files.PARQUET:
         values = parquet.read(path, wanted)
+    elif path.stat().st_size > _LARGE and (found := plain.plain(path)) and found.level:
+        values, skews = plain.read(path, names, wanted), ((0, 2),)
     else:
         values, places = delimited.read(path, [names.index(name) for name in wanted])
         skews = tuple(places)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.datasets.tables import delimited, strings
+from pipeline.datasets.tables import delimited, plain, strings
 from pipeline.errors import DatasetError
 from tests.datasets.tables.written import check_message
 
@@ -89,16 +89,22 @@ def test_refusal_names_the_line_and_cuts_what_is_long(path: Path):
     assert str(error.value) == f"{path}, line 3: expected less, found {'x' * 60}…"
 
 
-def test_texts_of_a_long_table_are_kept_once(path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("large", [0, 1 << 30], ids=["Arrow", "Python"])
+def test_texts_of_a_long_table_are_kept_once(
+    large: int, path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(strings, "_LARGE", large)
+    monkeypatch.setattr(plain, "_LONGEST", 1 << 20)
     ids, nodes = zip(*((f"example {n}", f"node {n % 7}") for n in range(140_000)), strict=True)
     path.write_text("id,node\n" + "".join(map("{},{}\n".format, ids, nodes)))
     table = strings.read(path)
     assert table.columns == {"id": list(ids), "node": list(nodes)}
     assert len(set(map(id, table.columns["node"]))) == 7
-    monkeypatch.setattr(delimited, "_SHARED", 5)  # now they are forgotten from time to time
+    monkeypatch.setattr(delimited, "SHARED", 5)  # now they are forgotten from time to time
     table = strings.read(path)
     assert table.columns == {"id": list(ids), "node": list(nodes)}
     assert len(set(map(id, table.columns["node"]))) == 3 * 7
+    assert table.place(139_999) == "line 140001"
 
 
 HEAD = b"child,parent\n"
@@ -323,14 +329,16 @@ def written(draw: st.DrawFn) -> tuple[list[str], list[list[str]], str]:
     return names, rows, draw(st.sampled_from("\n \r\n \r".split(" ")))
 
 
-@given(written())
-def test_what_python_writes_is_read_back(tmp_path_factory, table):
+@given(written(), st.sampled_from([0, 1 << 20]))
+def test_what_python_writes_is_read_back(tmp_path_factory, table, large):
     names, rows, newline = table
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator=newline).writerows([names, *rows])
     path = tmp_path_factory.getbasetemp() / "written.csv"
     path.write_text(text.getvalue(), encoding="utf-8", newline="")
-    read = strings.read(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strings, "_LARGE", large)
+        read = strings.read(path)
     assert list(read.columns) == names
     assert [list(row) for row in zip(*read.columns.values(), strict=True)] == rows
     lines = re.split("\r\n|\r|\n", text.getvalue())
