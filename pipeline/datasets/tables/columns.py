@@ -10,6 +10,7 @@ from pipeline.datasets.tables import files, frames, kinds
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.frames import Block, refuse
 from pipeline.datasets.tables.kinds import Kind
+from pipeline.datasets.tables.values import compute, finite, first, is_text, numbers_of, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,12 +138,12 @@ def temporal(blocks: Iterable[Any]) -> Kind:
     """What a column that orders examples in time holds throughout: dates if any value is one."""
     import pyarrow as pa
 
-    pc, types = frames.compute(), pa.types
+    pc, types = compute(), pa.types
     for values in blocks:
         if types.is_date(values.type) or types.is_timestamp(values.type):
             return "date"
-        if kinds.is_text(values.type):
-            dated = pc.match_substring_regex(kinds.text_of(values), kinds.DATE)
+        if is_text(values.type):
+            dated = pc.match_substring_regex(text_of(values), kinds.DATE)
             if pc.any(dated).as_py():
                 return "date"
     return "numeric"
@@ -163,24 +164,24 @@ def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray"
     import numpy as np
 
     name = column.name
-    if column.kind != "date" and (numbers := kinds.finite(values)) is not None:
+    if column.kind != "date" and (numbers := finite(values)) is not None:
         return numbers.to_numpy(zero_copy_only=False)
-    is_text = kinds.is_text(values.type)
-    known = kinds.text_of(values) if is_text else values
+    as_text = is_text(values.type)
+    known = text_of(values) if as_text else values
     if column.kind == "date":
         wanted = "a date such as 2026-01-31"
-        converted = _days(known, is_text, name, path)
+        converted = _days(known, as_text, name, path)
     else:
         wanted = "a number"
-        converted = kinds.numbers_of(known) if is_text else _numbers(known, name, path)
+        converted = numbers_of(known) if as_text else _numbers(known, name, path)
     _check(known, converted, f"{wanted} in column {shown(name)}", start, path)
     return converted.to_numpy(zero_copy_only=False).astype(np.float64)
 
 
 def _check(known: Any, converted: Any, wanted: str, start: int, path: Path) -> None:
     """Refuse the first value that was known and could not be converted."""
-    pc = frames.compute()
-    place = kinds.first(pc.and_(pc.is_valid(known), pc.is_null(converted)))
+    pc = compute()
+    place = first(pc.and_(pc.is_valid(known), pc.is_null(converted)))
     if place is not None:
         refuse(path, wanted, shown(str(known[place].as_py())), start + place)
 
@@ -192,9 +193,9 @@ def _converted(
     import numpy as np
     import pyarrow as pa
 
-    pc = frames.compute()
+    pc = compute()
     name, kind = column.name, column.kind
-    is_text = kinds.is_text(values.type)
+    as_text = is_text(values.type)
     if kind == "numeric":
         made = moments(values, column, start, path)
         with np.errstate(over="ignore"):
@@ -205,9 +206,9 @@ def _converted(
             refuse(path, wanted, str(made[place[0]]), start + int(place[0]))
         yield result
     elif kind == "boolean":
-        truth = known = kinds.text_of(values) if is_text else values
+        truth = known = text_of(values) if as_text else values
         wanted = f"true or false in column {shown(name)}"
-        if is_text:
+        if as_text:
             folded = pc.utf8_lower(known)
             true, false = (
                 pc.is_in(folded, value_set=pa.array(words))
@@ -227,7 +228,7 @@ def _converted(
         yield np.sin(angle).astype(np.float32)
         yield np.cos(angle).astype(np.float32)
     else:
-        words = kinds.text_of(values if is_text else frames.as_text(values, name, path))
+        words = text_of(values if as_text else frames.as_text(values, name, path))
         yield pc.fill_null(words, "").to_pandas().astype("str")
 
 
@@ -236,18 +237,18 @@ def _numbers(values: Any, name: str, path: Path) -> Any:
     import pyarrow as pa
 
     try:
-        return frames.compute().cast(values, pa.float64(), safe=False)
+        return compute().cast(values, pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         refuse(path, f"numbers in column {shown(name)}", str(values.type)[:60])
 
 
-def _days(values: Any, is_text: bool, name: str, path: Path) -> Any:
+def _days(values: Any, as_text: bool, name: str, path: Path) -> Any:
     """Days since 1970, null where there is no date. Times are the clock's, zones left out."""
     import pandas as pd
     import pyarrow as pa
 
-    pc = frames.compute()
-    if is_text:
+    pc = compute()
+    if as_text:
         plain = pc.replace_substring_regex(values, r"(Z|[+-]\d{2}:?\d{2})$", "")
         plain = pc.replace_substring_regex(plain, r"(\.\d{6})\d+$", r"\1")  # microseconds will do
         dated = pc.match_substring_regex(values, kinds.DATE)

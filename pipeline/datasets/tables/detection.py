@@ -44,7 +44,7 @@ def detect(path: Path) -> dict[str, Any]:
     if suffix not in strings.SUFFIXES:
         files.check(path)
         known = ", ".join((*strings.SUFFIXES, *nested.SUFFIXES, ".obo"))
-        files.refuse(path, "name", f"a name that ends with {known}", repr(suffix))
+        files.refuse(path, "name", f"a name that ends with {known}", files.ending(path))
     header = strings.header(path)
     return _table(path, header) or _refuse_columns(path, header)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from pipeline.config.tables import HierarchyFile
 from pipeline.datasets.tables import files, strings
 from pipeline.datasets.tables.graph import Draft, Graph
-from pipeline.datasets.tables.kinds import MISSING
 from pipeline.datasets.tables.strings import Strings
+from pipeline.datasets.tables.values import MISSING
 
 _BETWEEN = re.compile(r"\s*[;|,]\s*")  # where people write several parents in a cell
 

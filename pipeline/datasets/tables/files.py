@@ -12,16 +12,20 @@ TEXT = (".csv", ".tsv", ".tab", ".txt")
 PARQUET = (".parquet", ".pq")
 _SHOWN = 60  # characters of a value in a message: names can be 100,000 characters long
 # What people take for text, by its first bytes.
+_UTF_16 = "UTF-16 (`iconv -f utf-16 -t utf-8 FILE > NEW` converts it)"
+_SAVED = "save it as CSV in UTF-8, or as Parquet"
 _KINDS = {
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-    b"\0\0\xfe\xff": "UTF-32",
-    b"PK\x03\x04": "a ZIP archive, such as an Excel workbook",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\xff\xfe": _UTF_16,
+    b"\xfe\xff": _UTF_16,
+    b"\0\0\xfe\xff": _UTF_16.replace("16", "32"),
+    b"PK\x03\x04": f"a ZIP archive, such as an Excel workbook ({_SAVED})",
+    b"\xd0\xcf\x11\xe0": f"an old Excel workbook ({_SAVED})",
     b"\x1f\x8b": "a gzip archive",
     b"PAR1": "Parquet",
 }
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as Python escapes them
+_NOT_CP1252 = re.compile("[\udc81\udc8d\udc8f\udc90\udc9d]")
 
 
 def check(path: Path) -> None:
@@ -75,6 +79,14 @@ def unreadable(path: Path, error: Exception) -> DatasetError:
     return DatasetError(f"expected a readable file {cut(str(path), 600)}, found: {cut(cause, 300)}")
 
 
+def ending(path: Path) -> str:
+    """How a file's name ends, for a message on one that is not read."""
+    suffix = path.suffix.lower()
+    if suffix in _SHEETS:
+        return f"{suffix!r}, a spreadsheet: {_SAVED}"
+    return repr(suffix) if suffix else "no ending"
+
+
 def refuse(
     path: Path,
     place: str,
@@ -115,9 +127,14 @@ def twice(values: Iterable[str]) -> str | None:
 
 def _refuse_encoding(path: Path) -> NoReturn:
     """The decoder reads ahead and cannot tell the line: look for it."""
+    is_utf8 = False
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         for number, line in enumerate(file, start=1):
             if match := _ESCAPED.search(line):
-                byte = f"the byte 0x{ord(match[0]) - 0xDC00:02X}"
-                refuse(path, f"line {number}", "text in UTF-8", byte)
+                found = f"the byte 0x{ord(match[0]) - 0xDC00:02X}"
+                if not (is_utf8 or _NOT_CP1252.search(line)):
+                    found += " (if the file is in cp1252, as Windows and Excel write text, "
+                    found += "`iconv -f cp1252 -t utf-8 FILE > NEW` converts it)"
+                refuse(path, f"line {number}", "text in UTF-8", found)
+            is_utf8 = is_utf8 or not line.isascii()
     raise DatasetError(f"expected text in UTF-8 in {path}, found a file that changes")

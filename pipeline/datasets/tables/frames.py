@@ -11,10 +11,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.datasets.tables import files
-from pipeline.datasets.tables.arrow import compute
 from pipeline.datasets.tables.files import PARQUET, TEXT
 from pipeline.datasets.tables.formats import arff, npz, parquet, text
 from pipeline.datasets.tables.refusals import refuse
+from pipeline.datasets.tables.values import compute
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,8 +123,6 @@ def regular(path: Path) -> Path:
 
 
 def _reader(path: Path) -> Any:
-    suffix = regular(path).suffix.lower()
-    if (format_ := _FORMATS.get(suffix)) is not None:
+    if (format_ := _FORMATS.get(regular(path).suffix.lower())) is not None:
         return format_
-    wanted = f"a file that ends in one of {', '.join(SUFFIXES)}"
-    refuse(path, wanted, repr(suffix) if suffix else "no ending")
+    refuse(path, f"a file that ends in one of {', '.join(SUFFIXES)}", files.ending(path))

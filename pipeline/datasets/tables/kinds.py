@@ -11,13 +11,19 @@ from typing import Any, Literal
 
 from pipeline.datasets.tables import frames
 from pipeline.datasets.tables.files import shown
-from pipeline.datasets.tables.frames import refuse
+from pipeline.datasets.tables.refusals import refuse
+from pipeline.datasets.tables.values import (
+    NUMBER,
+    compute,
+    finite,
+    first,
+    is_text,
+    numbers_of,
+    text_of,
+)
 
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
-# Of text files; what databases, spreadsheets, pandas, R and Weka write where nothing is known.
-MISSING = ("", "NA", "N/A", "n/a", "nan", "NaN", "NAN", "NULL", "null", "None", "?", "#N/A")
 TRUE, FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
-NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"  # ISO 8601
 _DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
 _MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
@@ -69,63 +75,6 @@ def understand(path: Path, said: Mapping[str, Kind] | None = None) -> list[Summa
     return [column.summary() for column in columns.values()]
 
 
-def text_of(values: Any) -> Any:
-    """Text of a column: Arrow strings, trimmed, null where nothing is known."""
-    import pyarrow as pa
-
-    pc = frames.compute()
-    trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
-    missing = pc.is_in(trimmed, value_set=pa.array(MISSING))
-    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
-
-
-def finite(values: Any) -> Any:
-    """Float64 of text where every value is a finite number, else None.
-
-    Most columns are numbers throughout, and this is the quickest way to see it.
-    """
-    import pyarrow as pa
-
-    pc = frames.compute()
-    if values.null_count or not pa.types.is_string(values.type):
-        return None
-    try:
-        numbers = pc.cast(values, pa.float64())
-    except pa.ArrowInvalid:
-        return None
-    return numbers if pc.all(pc.is_finite(numbers)).as_py() else None
-
-
-def numbers_of(text: Any) -> Any:
-    """Float64 of text, null where it is no number."""
-    import pyarrow as pa
-
-    pc = frames.compute()
-    try:  # most columns are numbers, and this is the quickest way to see it
-        return pc.cast(text, pa.float64())
-    except pa.ArrowInvalid:
-        number = pc.match_substring_regex(text, NUMBER)
-        return pc.cast(pc.if_else(number, text, pa.scalar(None, pa.string())), pa.float64())
-
-
-def is_text(kind: Any) -> bool:
-    """Whether an Arrow type is text, in whatever form."""
-    import pyarrow as pa
-
-    types = pa.types
-    if types.is_dictionary(kind):
-        return is_text(kind.value_type)
-    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-
-
-def first(mask: Any) -> int | None:
-    """The first true place of an Arrow mask; null counts as false."""
-    import numpy as np
-
-    found = np.flatnonzero(mask.fill_null(False).to_numpy(zero_copy_only=False))
-    return int(found[0]) if len(found) else None
-
-
 def described(columns: list[Summary]) -> Iterator[str]:
     """Lines that say what was found, by kind."""
     by_kind: dict[str, list[Summary]] = {}
@@ -170,7 +119,7 @@ class _Column:
     def _see_typed(self, values: Any, start: int) -> None:
         import pyarrow as pa
 
-        pc, kind, types = frames.compute(), values.type, pa.types
+        pc, kind, types = compute(), values.type, pa.types
         if types.is_null(kind):
             self.missing += len(values)
             return
@@ -191,7 +140,7 @@ class _Column:
             refuse(self.path, wanted, str(kind)[:60])
 
     def _see_text(self, values: Any, start: int) -> None:
-        pc = frames.compute()
+        pc = compute()
         numbers = finite(values)
         if numbers is None:
             values = text_of(values)
@@ -232,7 +181,7 @@ class _Column:
             self.others[pattern] = (start + place, values[place].as_py())
 
     def _see_numbers(self, numbers: Any, start: int) -> None:
-        pc = frames.compute()
+        pc = compute()
         place = first(pc.is_inf(numbers))
         if place is not None:
             wanted = f"a finite number in column {shown(self.name)}"

@@ -53,7 +53,8 @@ def header(path: Path) -> tuple[str, ...]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         files.check(path)
-        files.refuse(path, "name", f"a table that ends with {', '.join(SUFFIXES)}", repr(suffix))
+        wanted = f"a table that ends with {', '.join(SUFFIXES)}"
+        files.refuse(path, "name", wanted, files.ending(path))
     names = parquet.names(path) if suffix in files.PARQUET else delimited.names(path)
     if not names:
         files.refuse(path, "header", "columns", "none")

@@ -225,6 +225,13 @@ def test_a_name_twice_is_refused_in_every_format(tmp_path: Path):
         assert message == "FILE: expected each column's name once, found 'a' again"
 
 
+@pytest.mark.parametrize("name", ["x.xlsx", "x.ODS", "x.csv"])
+def test_a_spreadsheet_is_refused_with_what_to_do(name: str, tmp_path: Path):
+    path = tmp_path / name
+    path.write_bytes(b"PK\x03\x04" + b"\0" * 99)
+    assert "save it as CSV in UTF-8, or as Parquet" in refusal(path)
+
+
 def test_quotes_that_hide_rows_are_refused(tmp_path: Path):
     """Arrow would take lines 3 to 5 for one row, and say nothing."""
     path = tmp_path / "x.csv"

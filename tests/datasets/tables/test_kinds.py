@@ -13,6 +13,7 @@ from pyarrow import parquet
 from pipeline.datasets.tables import kinds
 from pipeline.datasets.tables.formats import text as text_format
 from pipeline.datasets.tables.kinds import Summary
+from pipeline.datasets.tables.values import MISSING
 from pipeline.errors import DatasetError
 from tests.datasets.tables.written import check_message
 
@@ -53,7 +54,7 @@ def test_a_column_is_found_to_be(case: str, path: Path):
     found = understood(path, values)
     assert (found.kind, found.why) == (kind, why)
     assert found.rows == len(values)
-    assert found.missing == sum(value in kinds.MISSING for value in values)
+    assert found.missing == sum(value in MISSING for value in values)
 
 
 def test_the_least_and_the_greatest_number_are_known(path: Path):

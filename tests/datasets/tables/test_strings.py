@@ -116,7 +116,7 @@ MALFORMED: dict[str, tuple[str, bytes, str]] = {
     "UTF-16": (
         ".csv",
         "child,parent\na,b\n".encode("utf-16"),
-        "FILE, line 1: expected text in UTF-8, found UTF-16",
+        "FILE, line 1: expected text in UTF-8, found UTF-16 (`iconv -f utf-16 -t utf-8 FILE > NEW`",
     ),
     "UTF-16 without mark": (
         ".csv",
@@ -126,7 +126,18 @@ MALFORMED: dict[str, tuple[str, bytes, str]] = {
     "latin-1": (
         ".csv",
         HEAD + b"a,b\n" * 10_000 + b"caf\xe9,b\nc,\xe9\n",
-        "FILE, line 10002: expected text in UTF-8, found the byte 0xE9",
+        "FILE, line 10002: expected text in UTF-8, found the byte 0xE9 (if the file is in cp1252, "
+        "as Windows and Excel write text, `iconv -f cp1252 -t utf-8 FILE > NEW` converts it)",
+    ),
+    "damaged UTF-8": (
+        ".csv",
+        HEAD + "é,b\n".encode() + b"caf\xe9,b\n",
+        "FILE, line 3: expected text in UTF-8, found the byte 0xE9\n",
+    ),
+    "no cp1252": (
+        ".csv",
+        HEAD + b"caf\x8e,\x8f\n",
+        "FILE, line 2: expected text in UTF-8, found the byte 0x8E\n",
     ),
     "latin-1 in quotes": (
         ".csv",
@@ -191,7 +202,8 @@ MALFORMED: dict[str, tuple[str, bytes, str]] = {
     "other suffix": (
         ".xlsx",
         b"PK",
-        "FILE, name: expected a table that ends with .csv, .tsv, .tab, .txt, .parquet, .pq, found",
+        "FILE, name: expected a table that ends with .csv, .tsv, .tab, .txt, .parquet, .pq, found "
+        "'.xlsx', a spreadsheet: save it as CSV in UTF-8, or as Parquet",
     ),
     "no Parquet": (".parquet", HEAD, "FILE, content: expected a sound Parquet file, found a damag"),
     "empty Parquet": (".pq", b"", "FILE, line 1: expected content, found an empty file"),
@@ -204,7 +216,7 @@ def test_malformed_table_is_refused_with_file_and_place(case: str, path: Path):
     suffix, content, message = MALFORMED[case]
     path = path.with_suffix(suffix)
     path.write_bytes(content)
-    assert message in refusal(path)
+    assert message in f"{refusal(path)}\n"
 
 
 def test_missing_columns_are_named_with_those_that_there_are(path: Path):

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.tables import arrow, delimited, plain, strings
+from pipeline.datasets.tables import delimited, plain, strings
+from pipeline.datasets.tables.values import compute
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +25,7 @@ def tables(path: Path, columns: Sequence[str]) -> Iterator["pa.Table"]:
     header = strings.header(path)
     found = plain.plain(path)
     quick = found is not None and found.longest <= _BYTES
-    trim = arrow.compute().utf8_trim_whitespace
+    trim = compute().utf8_trim_whitespace
     read = plain.batches(path, header, columns, _BYTES) if quick else _strict(path, header, columns)
     for table in read:
         trimmed = [trim(table.column(name)) for name in columns]

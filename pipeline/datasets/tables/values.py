@@ -1,0 +1,71 @@
+"""Values of a column, as Arrow holds them: what is text, a number or missing."""
+
+from typing import Any
+
+# Of text files; what databases, spreadsheets, pandas, R and Weka write where nothing is known.
+MISSING = ("", "NA", "N/A", "n/a", "nan", "NaN", "NAN", "NULL", "null", "None", "?", "#N/A")
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+
+
+def compute() -> Any:
+    """Arrow's functions on columns, which are made at import: no type checker knows them."""
+    import pyarrow.compute
+
+    return pyarrow.compute
+
+
+def text_of(values: Any) -> Any:
+    """Text of a column: Arrow strings, trimmed, null where nothing is known."""
+    import pyarrow as pa
+
+    pc = compute()
+    trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    missing = pc.is_in(trimmed, value_set=pa.array(MISSING))
+    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
+
+
+def finite(values: Any) -> Any:
+    """Float64 of text where every value is a finite number, else None.
+
+    Most columns are numbers throughout, and this is the quickest way to see it.
+    """
+    import pyarrow as pa
+
+    pc = compute()
+    if values.null_count or not pa.types.is_string(values.type):
+        return None
+    try:
+        numbers = pc.cast(values, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return numbers if pc.all(pc.is_finite(numbers)).as_py() else None
+
+
+def numbers_of(text: Any) -> Any:
+    """Float64 of text, null where it is no number."""
+    import pyarrow as pa
+
+    pc = compute()
+    try:  # most columns are numbers, and this is the quickest way to see it
+        return pc.cast(text, pa.float64())
+    except pa.ArrowInvalid:
+        number = pc.match_substring_regex(text, NUMBER)
+        return pc.cast(pc.if_else(number, text, pa.scalar(None, pa.string())), pa.float64())
+
+
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is text, in whatever form."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind):
+        return is_text(kind.value_type)
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def first(mask: Any) -> int | None:
+    """The first true place of an Arrow mask; null counts as false."""
+    import numpy as np
+
+    found = np.flatnonzero(mask.fill_null(False).to_numpy(zero_copy_only=False))
+    return int(found[0]) if len(found) else None
