@@ -203,6 +203,7 @@ def _id_column(columns: list[Summary], request: Request) -> str | None:
     if not _same(request.labels, request.features):
         among_labels = set(strings.header(request.labels))
         shared = [c.name for c in free if c.name in among_labels and _tells_apart(c, request)]
+        shared = [name for name in shared if not kinds.INDEX.fullmatch(name)]
     return next(iter([*called, *shared, *apart]), None)
 
 

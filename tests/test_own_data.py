@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pipeline import cli, own_data
@@ -275,7 +276,7 @@ def test_a_column_of_zeros_and_ones_that_is_no_node_is_named():
 
 
 def test_what_is_said_of_a_column_is_not_judged():
-    cells = ["1,5", "2,5", "3,0"]
+    cells = ["1,5", "2,5", "3.0"]
     features = "id;price;x\n" + "".join(f"e{row};{cells[row % 3]};{row}\n" for row in range(12))
     labels = "id,label\n" + "".join(f"e{row},{'ab'[row % 2]}\n" for row in range(12))
     request = put(features, labels, TREE)
@@ -283,6 +284,23 @@ def test_what_is_said_of_a_column_is_not_judged():
         own_data.understand(request)
     found = own_data.understand(replace(request, kinds={"price": "ignored"}))
     assert found.tables.features.ignored == ["price"]
+
+
+def test_an_index_of_pandas_is_an_id_only_if_it_is_said():
+    put("", "id,label\n" + "".join(f"e{row},{'ab'[row % 2]}\n" for row in range(12)), TREE)
+    rows = {"id": [f"e{row}" for row in range(12)], "x": [row / 2 for row in range(12)]}
+    pd.DataFrame(rows, index=[*range(1, 12), 0]).to_parquet("f.parquet")
+    request = own_data.Request(Path("f.parquet"), Path("l.csv"), Path("h.csv"))
+    features = own_data.understand(request).tables.features
+    index = "__index_level_0__"
+    assert (features.id, features.ignored) == ("id", [index])
+    labels = pd.DataFrame({"label": ["a", "b"] * 6}, index=range(12))
+    labels.to_csv("l.csv", index_label=index)
+    with pytest.raises(DatasetError, match="expected a column with the ids of the examples"):
+        own_data.understand(request)
+    request = replace(request, id=index, kinds={"id": "ignored"})
+    features = own_data.understand(request).tables.features
+    assert (features.id, features.ignored) == (index, ["id"])
 
 
 def test_a_new_column_is_no_feature_in_silence():

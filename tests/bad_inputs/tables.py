@@ -174,11 +174,18 @@ CASES: dict[str, Case] = {
     "a number with a decimal comma": features(
         changed(FEATURES, "23.5", '"23,5"'), "line 5", "a number in column 'age'", "'23,5'"
     ),
-    "decimal commas throughout": features(
-        FEATURES.replace(",", ";").replace(".5;", ",5;"),
+    "decimal commas beside points": features(
+        FEATURES.replace(",", ";").replace(".5;r", ",5;r"),
+        "line 3",
+        "numbers with a decimal point in column 'age'",
+        "or with decimal commas throughout",
+        "'21,5'",
+    ),
+    "commas that may be those of thousands": features(
+        FEATURES.replace(",", ";").replace(".5;", ",500;"),
         "line 2",
         "numbers with a decimal point in column 'age'",
-        "'20,5'",
+        "'20,500', which may be a thousand",
     ),
     "an infinite number": features(
         changed(FEATURES, "23.5", "inf"), "line 5", "a finite number in column 'age'", "inf"

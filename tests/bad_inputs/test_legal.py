@@ -92,6 +92,13 @@ def test_other_delimiters_and_ends_of_lines_are_found_out(delimiter: str, end: s
     assert found.attributes.equals(usual.attributes)
 
 
+def test_decimal_commas_are_read_where_they_are_clear(capsys: pytest.CaptureFixture[str]):
+    usual = init({})[1]
+    found = init({"features.csv": FEATURES.replace(",", ";").replace(".5;", ",5;")})[1]
+    assert found.attributes.equals(usual.attributes)
+    assert "1 numeric: 'age' (with decimal commas)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kind", NAMES)
 def test_unusual_names_of_nodes_stay_what_they_are(kind: str):
     name = NAMES[kind]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.tables import Features
-from pipeline.datasets.tables import files, frames, kinds
+from pipeline.datasets.tables import commas, files, frames, kinds
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.frames import Block, refuse
-from pipeline.datasets.tables.kinds import Kind
+from pipeline.datasets.tables.kinds import INDEX, Kind
 from pipeline.datasets.tables.values import compute, finite, first, is_text, numbers_of, text_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Plan:
         """
         there = set(names)
         known = {*self.names, *self.others}
-        unknown = [name for name in names if name not in known]
+        unknown = [name for name in names if name not in known and not INDEX.fullmatch(name)]
         if missing := [name for name in self.names if name not in there]:
             found = f"{several(unknown)} instead" if unknown else "none of these names"
             refuse(path, f"the columns {several(missing)}, which the model learnt from", found)
@@ -173,9 +173,19 @@ def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray"
         converted = _days(known, as_text, name, path)
     else:
         wanted = "a number"
-        converted = numbers_of(known) if as_text else _numbers(known, name, path)
+        converted = _written(known, name, path) if as_text else _numbers(known, name, path)
     _check(known, converted, f"{wanted} in column {shown(name)}", start, path)
     return converted.to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _written(text: Any, name: str, path: Path) -> Any:
+    """Float64 of numbers as text, with decimal commas if the column has them throughout."""
+    numbers = numbers_of(text)
+    if numbers.null_count > text.null_count:
+        with_commas = commas.pointed(text)
+        if not with_commas.equals(text) and commas.decimal(path, name):
+            return numbers_of(with_commas)
+    return numbers
 
 
 def _check(known: Any, converted: Any, wanted: str, start: int, path: Path) -> None:

@@ -4,13 +4,16 @@ Text is looked at as a whole: a column is numeric where all of its values are nu
 all are, what is not is an error that is named, never a reason to take numbers for names.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.datasets.tables import frames
+from pipeline.datasets.tables import frames, hints
+from pipeline.datasets.tables.commas import Commas, pointed
 from pipeline.datasets.tables.files import shown
+from pipeline.datasets.tables.hints import Hint, Whole
 from pipeline.datasets.tables.refusals import refuse
 from pipeline.datasets.tables.values import (
     NUMBER,
@@ -22,10 +25,10 @@ from pipeline.datasets.tables.values import (
     text_of,
 )
 
+INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls an index that has no name
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
 TRUE, FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
 DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"  # ISO 8601
-_DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
 _MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
 _CATEGORIES = 1000  # at most; more names of things are text, or ids
 _OFTEN = 10  # rows of a value on average: no text repeats like that
@@ -44,6 +47,7 @@ class Summary:
         distinct: different values of text, None where they were too many to count.
         low, high: of numbers.
         why: in a few words, where `kind` may surprise.
+        hint: what numbers may be instead.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Summary:
     low: float | None = None
     high: float | None = None
     why: str = ""
+    hint: Hint = ""
 
 
 def understand(path: Path, said: Mapping[str, Kind] | None = None) -> list[Summary]:
@@ -76,14 +81,18 @@ def understand(path: Path, said: Mapping[str, Kind] | None = None) -> list[Summa
 
 
 def described(columns: list[Summary]) -> Iterator[str]:
-    """Lines that say what was found, by kind."""
+    """Lines that say what was found, by kind, and what may be meant as something else."""
     by_kind: dict[str, list[Summary]] = {}
     for column in columns:
         by_kind.setdefault(column.kind, []).append(column)
     for kind, mine in by_kind.items():
+        mine = sorted(mine, key=lambda column: not column.why)  # what may surprise is not cut off
         parts = [shown(column.name) + (f" ({column.why})" if column.why else "") for column in mine]
         more = f", … {len(parts) - 5} more" if len(parts) > 5 else ""
         yield f"{len(mine):,} {kind}: {', '.join(parts[:5])}{more}"
+    numeric = by_kind.get("numeric", [])
+    codes, ids = ([c.name for c in numeric if c.hint == hint] for hint in ("code", "id"))
+    yield from hints.described(codes, ids)
 
 
 @dataclass
@@ -103,6 +112,8 @@ class _Column:
     others: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     distinct: set[str] | None = field(default_factory=set[str])
     words: int = 0
+    commas: Commas = field(default_factory=Commas)
+    whole: Whole = field(default_factory=Whole)
 
     def see(self, values: Any, start: int) -> None:
         """Take in a block whose first row has this number."""
@@ -157,15 +168,14 @@ class _Column:
                 has = pc.match_substring_regex(values, pattern)
                 self._count(pattern, pc.sum(has).as_py() or 0)
                 self._remember(pattern, pc.invert(has), values, start)
-        self._see_numbers(numbers, start)
+        self.commas.see(values, numbers)
         if numbers.null_count == values.null_count:
             self.words += known
         else:
-            self._count(
-                _DECIMAL_COMMA,
-                pc.sum(pc.match_substring_regex(values, _DECIMAL_COMMA)).as_py() or 0,
-            )
+            if self.commas.commas:
+                numbers = numbers_of(pointed(values))
             self.words += pc.sum(pc.count_substring_regex(values, r"\S+")).as_py() or 0
+        self._see_numbers(numbers, start)
         # Numbers, too: what a column is must not depend on which of its rows come first.
         if self.distinct is not None:
             self.distinct.update(pc.unique(values.drop_null()).to_pylist())
@@ -189,18 +199,21 @@ class _Column:
         ends = pc.min_max(numbers).as_py()
         if ends["min"] is not None:
             self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
+        self.whole.see(numbers)
 
     def summary(self) -> Summary:
         """What it is, now that all rows are known."""
         known = self.rows - self.missing
         found = Summary(self.name, "ignored", self.rows, self.missing)
-        if not known and self.said is None:
-            found.why = "no value"
+        if self.said is None and (not known or INDEX.fullmatch(self.name)):
+            found.why = "an index of pandas; --id takes it" if known else "no value"
             return found
         if self.said is not None:
             found.kind, found.why = self.said, "as you say"
         else:
             found.kind, found.why = (self.typed, "") if self.typed else self._kind_of_text(known)
+            if found.kind == "numeric" and known == self.rows:
+                found.hint = self.whole.hint(self.name, self.rows)
         if found.kind == "numeric":
             found.low, found.high = self.low, self.high
         elif not self.typed and self.distinct is not None and NUMBER in self.others:
@@ -220,10 +233,14 @@ class _Column:
                 row, value = self.others[pattern]
                 most = f"as {matching:,} of {known:,} values are"
                 refuse(self.path, f"{what} in column {shown(self.name)}, {most}", shown(value), row)
-        if self.matches.get(_DECIMAL_COMMA, 0) >= _MOSTLY * known:
+        if self.commas.throughout and 2 * self.commas.commas >= known:
+            return "numeric", "with decimal commas"
+        if self.commas.doubtful or self.commas.commas >= _MOSTLY * known:
             row, value = self.others[NUMBER]
             most = f"numbers with a decimal point in column {shown(self.name)}"
-            refuse(self.path, f"{most} (--ignored sets a column aside)", shown(value), row)
+            most += " (--ignored sets a column aside), or with decimal commas throughout"
+            may_be = "" if self.commas.clear else ", which may be a thousand"
+            refuse(self.path, most, f"{shown(value)}{may_be}", row)
         if self.distinct is not None and {v.casefold() for v in self.distinct} <= {*TRUE, *FALSE}:
             return "boolean", ""
         # Names of several words, such as countries, are names all the same.

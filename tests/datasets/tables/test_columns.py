@@ -17,6 +17,7 @@ from pyarrow import parquet
 from pipeline.config.tables import Features
 from pipeline.datasets.tables import columns
 from pipeline.datasets.tables.columns import Column, Plan
+from pipeline.datasets.tables.formats import text as text_format
 from pipeline.errors import DatasetError
 from tests.datasets.tables.written import check_message
 
@@ -75,6 +76,23 @@ def test_a_word_is_no_number(word: str, path: Path):
     place = "line 3" if path.suffix == ".csv" else "row 2"
     expected = f"FILE, {place}: expected a number in column 'c', found {word!r}"
     assert refusal(path, "numeric", ["1", word, "x"]) == expected
+
+
+def test_decimal_commas_are_read_where_a_file_has_them_throughout(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(text_format, "_BYTES", 40)
+    texts = ["1,25", "-2", "NA", "1,234", "5E-1", *["3"] * 50, "1,5E+2"]
+    found = read(path, "numeric", texts)["c"]
+    expected = [1.25, -2, NAN, 1.234, 0.5, *[3] * 50, 150]
+    assert np.array_equal(found, np.float32(expected), equal_nan=True)
+    # A file with another notation, or with thousands perhaps, is not read as if it were the same.
+    assert "expected a number in column 'c', found '1,5'" in refusal(
+        path, "numeric", ["2.5", *["3"] * 50, "1,5"]
+    )
+    assert "expected a number in column 'c', found '1,234'" in refusal(
+        path, "numeric", ["5", "1,234"]
+    )
 
 
 @pytest.mark.parametrize("word", ["inf", "-Infinity", "1e39", "-1e400"])
@@ -325,5 +343,6 @@ def test_tables_of_other_columns_are_refused(names: list[str], message: str):
     known = plan(["a", "b", "x"], ignored=["x"])
     known.check(["b", "a"], Path("x.csv"))
     known.check(["b", "a", "x"], Path("x.csv"))
+    known.check(["b", "a", "__index_level_0__"], Path("x.csv"))  # pandas' own
     with pytest.raises(DatasetError, match=message):
         known.check(names, Path("x.csv"))

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -45,6 +46,9 @@ CASES: dict[str, tuple[list[str], str, str]] = {
     "nothing": (["", "NA", "?"], "ignored", "no value"),
     "a word among few numbers": (["1", "2", "x", "x"], "ignored", "3 different values"),
     "one row": (["a"], "categorical", ""),
+    "decimal commas": (["1,5", "-2", "1,234", "3,0E+2", "?"], "numeric", "with decimal commas"),
+    "less than a thousand": (["0,123", "0,456"], "numeric", "with decimal commas"),
+    "lists of codes": (["1", "1,2", "1,2,3", "2,3"], "ignored", "tells apart (nearly) every row"),
 }
 
 
@@ -62,6 +66,11 @@ def test_the_least_and_the_greatest_number_are_known(path: Path):
     assert (found.low, found.high, found.missing, found.distinct) == (-2.5, 7, 1, None)
 
 
+def test_numbers_with_decimal_commas_have_ends(path: Path):
+    found = understood(path, ["1,5", "-2,5", "", "7"])
+    assert (found.low, found.high, found.missing) == (-2.5, 7, 1)
+
+
 def test_different_values_are_counted(path: Path):
     assert understood(path, WORDS).distinct == 3
 
@@ -72,6 +81,11 @@ def test_different_values_are_counted(path: Path):
         (["1"] * 4 + ["x"], "line 6: expected a number in column 'c', as 4 of 5 values are, found"),
         (["2026-01-01"] * 9 + ["soon"], "line 11: expected a date such as .* as 9 of 10 values"),
         (["1,5"] * 4 + ["x"], "line 2: expected numbers with a decimal point .*, found '1,5'"),
+        (["1,5", "2.5", "3,5"], "line 2: expected numbers with a decimal point .*, found '1,5'"),
+        (["1,500", "2"], "line 2: .* throughout, found '1,500', which may be a thousand"),
+        (["1,000,000", "2"], "line 2: .* found '1,000,000', which may be a thousand"),
+        (["1.234,5", "2,5"], "line 2: .* found '1.234,5'$"),
+        (["1", "2", "3,5"], "line 4: expected numbers with a decimal point .* found '3,5'"),
         (["1", "inf"], "line 3: expected a finite number in column 'c', found inf"),
         (["1", "1e999"], "line 3: expected a finite number in column 'c', found inf"),
     ],
@@ -113,6 +127,26 @@ def test_types_of_parquet_count(values: pa.Array, kind: str, tmp_path: Path):
     (found,) = kinds.understand(path)
     assert found.kind == kind
     assert found.missing == (2 if kind == "ignored" else 1)
+
+
+def test_an_index_of_pandas_is_no_feature_unless_it_is_said(tmp_path: Path):
+    path = tmp_path / "x.parquet"
+    whole = pd.DataFrame({"c": [1, 2, 3, 4]})
+    whole.to_parquet(path)  # whose index of numbers from 0 is no column
+    assert [found.name for found in kinds.understand(path)] == ["c"]
+    whole[whole["c"] != 3].to_parquet(path)
+    _, index = kinds.understand(path)
+    assert (index.name, index.kind, index.distinct) == ("__index_level_0__", "ignored", None)
+    assert index.why == "an index of pandas; --id takes it"
+    _, index = kinds.understand(path, {"__index_level_0__": "categorical"})
+    assert index.kind == "categorical"
+
+
+def test_what_may_surprise_is_not_cut_off():
+    columns = [Summary(f"c{place}", "numeric") for place in range(7)]
+    columns.append(Summary("d", "numeric", why="with decimal commas"))
+    (line,) = kinds.described(columns)
+    assert line == "8 numeric: 'd' (with decimal commas), 'c0', 'c1', 'c2', 'c3', … 3 more"
 
 
 def test_columns_are_described_by_kind_and_long_lists_are_cut():
