@@ -15,9 +15,11 @@ from pipeline.config import Config, edit, parse
 from pipeline.config.tables import Tables
 from pipeline.data_card import Understood
 from pipeline.datasets import registry
-from pipeline.datasets.tables import frames, hierarchies, kinds, layouts, strings
+from pipeline.datasets.tables import frames, hierarchies, kinds, layouts, offenders, strings
 from pipeline.datasets.tables.files import several, shown
+from pipeline.datasets.tables.graph import Graph
 from pipeline.datasets.tables.kinds import Kind, Summary
+from pipeline.datasets.tables.problems import Problems
 from pipeline.datasets.tables.source import OwnTables, text
 from pipeline.datasets.verified import sha256_of
 from pipeline.errors import ConfigError, DatasetError
@@ -90,42 +92,89 @@ def understand(request: Request) -> Understood:
     Raises:
         DatasetError, HierarchyError, ConfigError: see `init`.
     """
-    for path in (request.features, request.labels, request.hierarchy):
-        if path is not None:
-            frames.regular(path)
+    named = (request.features, request.labels, request.hierarchy)
+    problems = Problems([path for path in named if path is not None])
+    name = "-"
     parts = 2 + (request.hierarchy is not None)
     with progress.bar("looking at the files", total=parts, unit="file") as bar:
-        columns = kinds.understand(request.features, request.kinds)
-        features = _features(request, columns)
+        columns, features = _look_at_features(request, problems)
+        with problems.collecting(None):
+            if columns or request.name:
+                name = _name(request)
         bar.advance()
-        graph, hierarchy = None, None
+        hierarchy, graph = None, None
         if request.hierarchy is not None:
-            hierarchy = _hierarchy(request, request.hierarchy)
-            options = _tables(
-                {"features": features, "labels": _ANY_LABELS, "hierarchy": hierarchy}
-            ).hierarchy
-            assert options is not None
-            graph = hierarchies.read(request.hierarchy, options)
+            hierarchy, graph = _look_at_hierarchy(request, request.hierarchy, problems)
             bar.advance()
-        values: dict[str, Any] = {"features": features, "labels": _ANY_LABELS}
-        first = OwnTables("-", _tables(values))
-        ids = None
-        if features["id"] is not None:
-            ids = first.ids(request.features, columns[0].rows)
-        values |= _labels(request, ids, None if graph is None else graph.nodes, features["id"])
+        given = _look_at_labels(request, features, graph, problems)
+        if given is None:
+            if features is not None:  # what else is wrong with them?
+                with problems.collecting(request.features):
+                    _only(features).examples(request.features, problems)
+            problems.raise_if_any()
+        assert features is not None  # else there was a problem
+        assert given is not None
+        values: dict[str, Any] = {"name": name, "features": features} | given
         if hierarchy is not None:
             values["hierarchy"] = hierarchy
         if _same(request.labels, request.features):
             _keep_labels_out(values, columns)
         _name_numbers(features, columns)
-        name = _name(request)
-        tables = _tables({"name": name} | values)
+        tables = _tables(values)
         raw = OwnTables(name, tables).read_from(
             {"features": request.features, "labels": request.labels}
-            | ({"hierarchy": request.hierarchy} if request.hierarchy is not None else {})
+            | ({"hierarchy": request.hierarchy} if request.hierarchy is not None else {}),
+            problems,
         )
         bar.advance()
     return Understood(name, tables, columns, raw)
+
+
+def _look_at_features(
+    request: Request, problems: Problems
+) -> tuple[list[Summary], dict[str, Any] | None]:
+    """The columns, and the values of `tables.features`; None where they cannot be told."""
+    columns: list[Summary] = []
+    with offenders.reading(problems, request.features):
+        frames.regular(request.features)
+        columns = kinds.understand(request.features, request.kinds, problems)
+        features = _features(request, columns, problems)
+        if features is not None:
+            _only(features)  # a column for two purposes is refused
+        return columns, features
+    return columns, None
+
+
+def _look_at_hierarchy(
+    request: Request, path: Path, problems: Problems
+) -> tuple[dict[str, Any] | None, Graph | None]:
+    """The values of `tables.hierarchy`, and what can be read of the graph; None where nothing."""
+    with offenders.reading(problems, path):
+        frames.regular(path)
+        found = _hierarchy(request, path)
+        options = _tables(
+            {"features": _ANY_FILE, "labels": _ANY_LABELS, "hierarchy": found}
+        ).hierarchy
+        assert options is not None
+        graph = hierarchies.read(path, options, problems)
+        return found, graph if graph.nodes else None
+    return None, None
+
+
+def _look_at_labels(
+    request: Request, features: dict[str, Any] | None, graph: Graph | None, problems: Problems
+) -> dict[str, Any] | None:
+    """The values of `tables.labels` and `tables.separator`; None where they cannot be told."""
+    with offenders.reading(problems, request.labels):
+        frames.regular(request.labels)
+        if features is None or (graph is None and request.hierarchy is not None):
+            strings.read(request.labels)  # a sound table, at least
+            return None
+        ids = None
+        if features["id"] is not None:
+            ids = _only(features).ids(request.features, 0, problems)
+        return _labels(request, ids, None if graph is None else graph.nodes, features["id"])
+    return None
 
 
 def changed(config: Config) -> list[tuple[str, Any]]:
@@ -160,22 +209,33 @@ def _file(path: Path) -> dict[str, Any]:
     return {"path": kept.as_posix(), "sha256": sha256_of(frames.regular(path))}
 
 
-_ANY_LABELS = {"path": "-", "sha256": "0" * 64, "layout": "delimited", "node": "-"}
+_ANY_FILE = {"path": "-", "sha256": "0" * 64}
+_ANY_LABELS = _ANY_FILE | {"layout": "delimited", "node": "-"}
 
 
-def _features(request: Request, columns: list[Summary]) -> dict[str, Any]:
-    """The values of `tables.features`."""
+def _only(features: dict[str, Any]) -> OwnTables:
+    """The examples, whatever their labels are."""
+    return OwnTables("-", _tables({"features": features, "labels": _ANY_LABELS}))
+
+
+def _features(
+    request: Request, columns: list[Summary], problems: Problems
+) -> dict[str, Any] | None:
+    """The values of `tables.features`; None if a column is not there."""
     there = {column.name: column for column in columns}
     said = {"--id": request.id, "--groups": request.group, "--split": request.split}
     said["--time"] = request.time
     said |= {f"--{kind} {name}": name for name, kind in request.kinds.items()}
-    for option, name in said.items():
-        if name is not None and name not in there:
+    missing = [(o.split()[0], name) for o, name in said.items() if name and name not in there]
+    for option, name in missing:
+        with problems.collecting(request.features):
             raise DatasetError(
-                f"{request.features}: expected the column {shown(name)} ({option.split()[0]}), "
+                f"{request.features}: expected the column {shown(name)} ({option}), "
                 f"found {several(list(there))}"
             )
-    id_column = request.id or _id_column(columns, request)
+    if missing:
+        return None
+    id_column = request.id or _id_column(columns, request, problems)
     special = {id_column, request.group, request.split, request.time}
     lists: dict[str, list[str]] = {kind: [] for kind in _NAMED}
     for column in columns:
@@ -190,7 +250,7 @@ def _features(request: Request, columns: list[Summary]) -> dict[str, Any]:
     return found | {kind: names for kind, names in lists.items() if names}
 
 
-def _id_column(columns: list[Summary], request: Request) -> str | None:
+def _id_column(columns: list[Summary], request: Request, problems: Problems) -> str | None:
     """A column that is called so, that the labels have too, or the first one that tells rows apart.
 
     Numbers can be ids as well, but only the labels can tell.
@@ -199,10 +259,12 @@ def _id_column(columns: list[Summary], request: Request) -> str | None:
     free = [c for c in columns if c.name not in {*request.kinds, *taken} and not c.missing]
     called = [c.name for c in free if c.name.strip().casefold() in _IDS]
     apart = [c.name for c in free if c.kind == "ignored" and c.distinct == c.rows]
-    shared: list[str] = []
-    if not _same(request.labels, request.features):
-        among_labels = set(strings.header(request.labels))
-        shared = [c.name for c in free if c.name in among_labels and _tells_apart(c, request)]
+    among_labels: set[str] = set()
+    with offenders.reading(problems, request.labels):
+        frames.regular(request.labels)
+        if not _same(request.labels, request.features):
+            among_labels |= set(strings.header(request.labels))
+    shared = [c.name for c in free if c.name in among_labels and _tells_apart(c, request)]
     return next(iter([*called, *shared, *apart]), None)
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.tables import Features
-from pipeline.datasets.tables import files, frames, kinds
+from pipeline.datasets.tables import files, frames, kinds, offenders
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.frames import Block, refuse
 from pipeline.datasets.tables.kinds import Kind
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,20 +106,20 @@ class Plan:
             refuse(path, wanted, several(unknown))
 
 
-def read(path: Path, plan: Plan) -> "pd.DataFrame":
+def read(path: Path, plan: Plan, problems: Problems = AT_ONCE) -> "pd.DataFrame":
     """All rows: see `frame`."""
     import pandas as pd
 
-    parts = [frame(block, plan, path) for block in frames.blocks(path, plan.names)]
+    parts = [frame(block, plan, path, problems) for block in frames.blocks(path, plan.names)]
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
-def frame(block: Block, plan: Plan, path: Path) -> "pd.DataFrame":
+def frame(block: Block, plan: Plan, path: Path, problems: Problems = AT_ONCE) -> "pd.DataFrame":
     """The columns of a block that become features.
 
     Numbers, truth values (1 and 0) and dates (days since 1970, and the place in the year as sine
     and cosine) are float32 with NaN where nothing is known; categories and text are text, "" where
-    nothing is known.
+    nothing is known. What `problems` take is missing there.
 
     Raises:
         DatasetError: a value is not of its column's kind; file, row, column and value are named.
@@ -128,8 +129,9 @@ def frame(block: Block, plan: Plan, path: Path) -> "pd.DataFrame":
     made: dict[str, Any] = {}
     for column in plan.columns:
         values = block.table.column(column.name)
-        arrays = _converted(values, column, block.first, path)
-        made |= zip(column.made, arrays, strict=True)
+        with problems.collecting(path):
+            arrays = _converted(values, column, block.first, path, problems)
+            made |= zip(column.made, arrays, strict=True)
     return pd.DataFrame(made, copy=False)
 
 
@@ -148,7 +150,9 @@ def temporal(blocks: Iterable[Any]) -> Kind:
     return "numeric"
 
 
-def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray":
+def moments(
+    values: Any, column: Column, start: int, path: Path, problems: Problems = AT_ONCE
+) -> "np.ndarray":
     """Numbers, or days since 1970 of dates: float64 (row,), NaN where nothing is known.
 
     Args:
@@ -156,6 +160,7 @@ def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray"
         column: numeric, or a date.
         start: the number of the first row, from 1.
         path: the file.
+        problems: take what is wrong.
 
     Raises:
         DatasetError: a value is not of the column's kind; file, row, column and value are named.
@@ -171,20 +176,21 @@ def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray"
     else:
         wanted = "a number"
         converted = kinds.numbers_of(known) if is_text else _numbers(known, name, path)
-    _check(known, converted, f"{wanted} in column {shown(name)}", start, path)
+    _check(known, converted, f"{wanted} in column {shown(name)}", start, path, problems)
     return converted.to_numpy(zero_copy_only=False).astype(np.float64)
 
 
-def _check(known: Any, converted: Any, wanted: str, start: int, path: Path) -> None:
-    """Refuse the first value that was known and could not be converted."""
+def _check(
+    known: Any, converted: Any, wanted: str, start: int, path: Path, problems: Problems
+) -> None:
+    """Take the values that were known and could not be converted."""
     pc = frames.compute()
-    place = kinds.first(pc.and_(pc.is_valid(known), pc.is_null(converted)))
-    if place is not None:
-        refuse(path, wanted, shown(str(known[place].as_py())), start + place)
+    wrong = pc.and_(pc.is_valid(known), pc.is_null(converted))
+    offenders.take(problems, path, wanted, wrong, offenders.value(known), start)
 
 
 def _converted(
-    values: Any, column: Column, start: int, path: Path
+    values: Any, column: Column, start: int, path: Path, problems: Problems
 ) -> Iterator["np.ndarray | pd.Series"]:
     """One after the other, what is called `column.made`."""
     import numpy as np
@@ -194,13 +200,11 @@ def _converted(
     name, kind = column.name, column.kind
     is_text = kinds.is_text(values.type)
     if kind == "numeric":
-        made = moments(values, column, start, path)
+        made = moments(values, column, start, path, problems)
         with np.errstate(over="ignore"):
             result = made.astype(np.float32)
-        place = np.flatnonzero(np.isinf(result))
-        if len(place):
-            wanted = f"a number that float32 can hold in column {shown(name)}"
-            refuse(path, wanted, str(made[place[0]]), start + int(place[0]))
+        wanted = f"a number that float32 can hold in column {shown(name)}"
+        offenders.take(problems, path, wanted, np.isinf(result), lambda at: str(made[at]), start)
         yield result
     elif kind == "boolean":
         truth = known = kinds.text_of(values) if is_text else values
@@ -212,14 +216,14 @@ def _converted(
                 for words in ((*kinds.TRUE, "1"), (*kinds.FALSE, "0"))
             )
             truth = pc.if_else(pc.or_(true, false), true, pa.scalar(None, pa.bool_()))
-            _check(known, truth, wanted, start, path)
+            _check(known, truth, wanted, start, path, problems)
         numbers = _numbers(truth, name, path)
         legal = pc.or_(pc.is_in(numbers, value_set=pa.array([0.0, 1.0])), pc.is_nan(numbers))
         legal = pc.if_else(legal, numbers, pa.scalar(None, pa.float64()))
-        _check(known, legal, wanted, start, path)
+        _check(known, legal, wanted, start, path, problems)
         yield numbers.to_numpy(zero_copy_only=False).astype(np.float32)
     elif kind == "date":
-        made = moments(values, column, start, path)
+        made = moments(values, column, start, path, problems)
         angle = 2 * np.pi * made / _YEAR
         yield made.astype(np.float32)
         yield np.sin(angle).astype(np.float32)

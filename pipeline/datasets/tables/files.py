@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from pipeline.datasets.tables.problems import Problems
 from pipeline.errors import DatasetError, RarenodeError
 
 _SHOWN = 60  # characters of a value in a message: names can be 100,000 characters long
@@ -50,11 +51,8 @@ def lines(path: Path) -> Iterator[str]:
     """
     check(path)
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
-        for magic, kind in _KINDS.items():
-            if start.startswith(magic):
-                refuse(path, "line 1", "text in UTF-8", kind)
+        if (kind := _kind(path)) is not None:
+            refuse(path, "line 1", "text in UTF-8", kind)
         # Not `splitlines`, which breaks lines at characters that names may hold.
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, line in enumerate(file, start=1):
@@ -111,11 +109,34 @@ def twice(values: Iterable[str]) -> str | None:
     return None
 
 
-def _refuse_encoding(path: Path) -> NoReturn:
-    """The decoder reads ahead and cannot tell the line: look for it."""
+def look(problems: Problems, path: Path) -> bool:
+    """Look through a text for all lines that are not UTF-8; say whether there is any."""
+    lines = [] if _kind(path) is not None else [*_undecodable(path)]
+    problems.each(path, "text in UTF-8", lines, lambda at: _refuse_byte(path, *at))
+    return bool(lines)
+
+
+def _kind(path: Path) -> str | None:
+    """What a file is that is no text, as far as its first bytes tell."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), None)
+
+
+def _undecodable(path: Path) -> Iterator[tuple[int, int]]:
+    """Lines that are not UTF-8, and the first byte there that is none."""
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         for number, line in enumerate(file, start=1):
             if match := _ESCAPED.search(line):
-                byte = f"the byte 0x{ord(match[0]) - 0xDC00:02X}"
-                refuse(path, f"line {number}", "text in UTF-8", byte)
+                yield number, ord(match[0]) - 0xDC00
+
+
+def _refuse_byte(path: Path, line: int, byte: int) -> NoReturn:
+    refuse(path, f"line {line}", "text in UTF-8", f"the byte 0x{byte:02X}")
+
+
+def _refuse_encoding(path: Path) -> NoReturn:
+    """The decoder reads ahead and cannot tell the line: look for it."""
+    for line, byte in _undecodable(path):
+        _refuse_byte(path, line, byte)
     raise DatasetError(f"expected text in UTF-8 in {path}, found a file that changes")

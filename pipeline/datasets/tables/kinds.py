@@ -4,14 +4,16 @@ Text is looked at as a whole: a column is numeric where all of its values are nu
 all are, what is not is an error that is named, never a reason to take numbers for names.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.datasets.tables import frames
+from pipeline.datasets.tables import frames, offenders
 from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.frames import refuse
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
+from pipeline.errors import DatasetError
 
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
 # Of text files; what databases, spreadsheets, pandas, R and Weka write where nothing is known.
@@ -23,6 +25,7 @@ _DECIMAL_COMMA = r"^[+-]?\d+,\d+$"
 _MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
 _CATEGORIES = 1000  # at most; more names of things are text, or ids
 _OFTEN = 10  # rows of a value on average: no text repeats like that
+_WRONG = "see what is wrong"
 _WORDS = 2.0  # of a value on average: a text
 
 
@@ -50,12 +53,15 @@ class Summary:
     why: str = ""
 
 
-def understand(path: Path, said: Mapping[str, Kind] | None = None) -> list[Summary]:
+def understand(
+    path: Path, said: Mapping[str, Kind] | None = None, problems: Problems = AT_ONCE
+) -> list[Summary]:
     """Look at every value of every column, a block of rows at a time.
 
     Args:
         path: the table.
         said: what columns are, whatever they look like.
+        problems: take what is wrong with columns, which are ignored then.
 
     Raises:
         DatasetError: see `frames.blocks`; a column holds numbers or dates almost throughout, or a
@@ -63,10 +69,27 @@ def understand(path: Path, said: Mapping[str, Kind] | None = None) -> list[Summa
     """
     said = said or {}
     columns = {name: _Column(path, name, said=said.get(name)) for name in frames.names(path)}
+    stopped: dict[str, DatasetError] = {}
+    rows = 0
     for block in frames.blocks(path):
+        rows += block.table.num_rows
         for name, column in columns.items():
-            column.see(block.table.column(name), block.first)
-    return [column.summary() for column in columns.values()]
+            if name not in stopped:
+                try:
+                    column.see(block.table.column(name), block.first)
+                except DatasetError as error:
+                    stopped[name] = error
+    found: list[Summary] = []
+    for name, column in columns.items():
+        if name not in stopped:
+            found.append(column.summary(problems))
+            continue
+        found.append(Summary(name, "ignored", rows, why=_WRONG))
+        wanted = f"a finite number in column {shown(name)}"
+        if not offenders.look(problems, path, name, _infinite, wanted):
+            with problems.collecting(path):
+                raise stopped[name]
+    return found
 
 
 def text_of(values: Any) -> Any:
@@ -107,6 +130,29 @@ def first(mask: Any) -> int | None:
 
     found = np.flatnonzero(mask.fill_null(False).to_numpy(zero_copy_only=False))
     return int(found[0]) if len(found) else None
+
+
+def _infinite(values: Any) -> tuple[Any, Callable[[int], str]]:
+    import pyarrow as pa
+
+    pc = frames.compute()
+    if is_text(values.type):
+        numbers = numbers_of(text_of(values))
+    elif pa.types.is_floating(values.type):
+        numbers = pc.cast(values, pa.float64(), safe=False)
+    else:
+        numbers = pa.nulls(len(values), pa.float64())
+    return pc.is_inf(numbers), lambda place: str(numbers[place].as_py())
+
+
+def _no_number(values: Any) -> tuple[Any, Callable[[int], str]]:
+    pc, known = frames.compute(), text_of(values)
+    return pc.and_(pc.is_valid(known), pc.is_null(numbers_of(known))), offenders.value(known)
+
+
+def _no_date(values: Any) -> tuple[Any, Callable[[int], str]]:
+    pc, known = frames.compute(), text_of(values)
+    return pc.invert(pc.match_substring_regex(known, DATE)), offenders.value(known)
 
 
 def described(columns: list[Summary]) -> Iterator[str]:
@@ -221,7 +267,7 @@ class _Column:
         if ends["min"] is not None:
             self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
 
-    def summary(self) -> Summary:
+    def summary(self, problems: Problems) -> Summary:
         """What it is, now that all rows are known."""
         known = self.rows - self.missing
         found = Summary(self.name, "ignored", self.rows, self.missing)
@@ -231,14 +277,16 @@ class _Column:
         if self.said is not None:
             found.kind, found.why = self.said, "as you say"
         else:
-            found.kind, found.why = (self.typed, "") if self.typed else self._kind_of_text(known)
+            found.kind, found.why = (
+                (self.typed, "") if self.typed else self._kind_of_text(known, problems)
+            )
         if found.kind == "numeric":
             found.low, found.high = self.low, self.high
         elif not self.typed and self.distinct is not None and NUMBER in self.others:
             found.distinct = len(self.distinct)
         return found
 
-    def _kind_of_text(self, known: int) -> tuple[Kind, str]:
+    def _kind_of_text(self, known: int, problems: Problems) -> tuple[Kind, str]:
         wanted: tuple[tuple[str, Kind, str], ...] = (
             (NUMBER, "numeric", "a number"),
             (DATE, "date", "a date such as 2026-01-31"),
@@ -248,13 +296,17 @@ class _Column:
             if matching == known:
                 return kind, ""
             if matching >= _MOSTLY * known:
-                row, value = self.others[pattern]
                 most = f"as {matching:,} of {known:,} values are"
-                refuse(self.path, f"{what} in column {shown(self.name)}, {most}", shown(value), row)
+                wrong = _no_number if pattern == NUMBER else _no_date
+                most = f"{what} in column {shown(self.name)}, {most}"
+                offenders.look(problems, self.path, self.name, wrong, most)
+                return "ignored", _WRONG
         if self.matches.get(_DECIMAL_COMMA, 0) >= _MOSTLY * known:
             row, value = self.others[NUMBER]
             most = f"numbers with a decimal point in column {shown(self.name)}"
-            refuse(self.path, f"{most} (--ignored sets a column aside)", shown(value), row)
+            with problems.collecting(self.path):
+                refuse(self.path, f"{most} (--ignored sets a column aside)", shown(value), row)
+            return "ignored", _WRONG
         if self.distinct is not None and {v.casefold() for v in self.distinct} <= {*TRUE, *FALSE}:
             return "boolean", ""
         # Names of several words, such as countries, are names all the same.
