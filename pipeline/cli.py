@@ -212,6 +212,11 @@ def _add_predict(commands: Any) -> None:
         "--per-example", type=_count, metavar="K", help="decide for at most K nodes of an example"
     )
     predict.add_argument("--id", metavar="COLUMN", help="the examples' ids")
+    predict.add_argument(
+        "--ignore-unknown",
+        action="store_true",
+        help="pass over columns that the model does not know, instead of refusing them",
+    )
     predict.set_defaults(command=_predict)
 
 
@@ -283,6 +288,7 @@ def _predict(options: argparse.Namespace) -> int:
         least=options.min_probability,
         per_example=options.per_example,
         id_column=options.id,
+        ignore_unknown=options.ignore_unknown,
     )
 
 

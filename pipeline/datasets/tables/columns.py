@@ -1,6 +1,6 @@
 """From blocks of a table to columns of numbers and text, by what `tables.features` says."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,8 +89,24 @@ class Plan:
         """Of all columns that become features."""
         return tuple(column.name for column in self.columns)
 
-    def check(self, names: Sequence[str], path: Path) -> None:
+    def check(
+        self,
+        names: Sequence[str],
+        path: Path,
+        *,
+        needless: Collection[str] = (),
+        ignore_unknown: bool = False,
+    ) -> tuple[list[str], list[str]]:
         """Refuse a table that lacks a feature, or has a column that nobody knows.
+
+        Args:
+            names: of its columns.
+            path: the table.
+            needless: columns that may be missing.
+            ignore_unknown: whether a column may be there that nobody knows.
+
+        Returns:
+            The needless columns that are missing, and the unknown ones that are there.
 
         Raises:
             DatasetError: names them.
@@ -98,12 +114,14 @@ class Plan:
         there = set(names)
         known = {*self.names, *self.others}
         unknown = [name for name in names if name not in known]
-        if missing := [name for name in self.names if name not in there]:
+        missing = [name for name in self.names if name not in there]
+        if needed := [name for name in missing if name not in needless]:
             found = f"{several(unknown)} instead" if unknown else "none of these names"
-            refuse(path, f"the columns {several(missing)}, which the model learnt from", found)
-        if unknown:
-            wanted = "columns that the model knows (leave out what it does not)"
+            refuse(path, f"the columns {several(needed)}, which the model learnt from", found)
+        if unknown and not ignore_unknown:
+            wanted = "columns that the model knows (--ignore-unknown passes over the others)"
             refuse(path, wanted, several(unknown))
+        return missing, unknown
 
 
 def read(path: Path, plan: Plan, problems: Problems = AT_ONCE) -> "pd.DataFrame":
