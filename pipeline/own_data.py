@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline import data_card, progress
 from pipeline.artifacts import files, paths
-from pipeline.config import Config, edit, parse
+from pipeline.config import edit, parse
 from pipeline.config.tables import Tables
 from pipeline.data_card import Understood
 from pipeline.datasets import registry
@@ -175,23 +175,6 @@ def _look_at_labels(
             ids = _only(features).ids(request.features, 0, problems)
         return _labels(request, ids, None if graph is None else graph.nodes, features["id"])
     return None
-
-
-def changed(config: Config) -> list[tuple[str, Any]]:
-    """The sha256 of files of one's own that have changed, as changes of params.yaml."""
-    if config.tables is None or config.dataset in registry.names():
-        return []
-    roles = {"features": config.tables.features, "labels": config.tables.labels}
-    if config.tables.hierarchy is not None:
-        roles["hierarchy"] = config.tables.hierarchy  # pyright: ignore[reportArgumentType]
-    found: list[tuple[str, Any]] = []
-    for role, file in roles.items():
-        # Who has only the copies in data/raw, from a DVC remote, runs with these.
-        if not Path(file.path).is_file():
-            continue
-        if (sha256 := sha256_of(frames.regular(Path(file.path)))) != file.sha256:
-            found.append((f"tables.{role}.sha256", sha256))
-    return found
 
 
 def _tables(values: dict[str, Any]) -> Tables:
