@@ -117,10 +117,10 @@ def understand(request: Request) -> Understood:
         values: dict[str, Any] = {"name": name, "features": features} | given
         if hierarchy is not None:
             values["hierarchy"] = hierarchy
-        if _same(request.labels, request.features):
-            _keep_labels_out(values, columns)
-        _name_numbers(features, columns)
-        tables = _tables(values)
+        tables = problems.tried(request.labels, lambda: _whole(request, values, columns))
+        if tables is None:
+            problems.raise_if_any()
+        assert tables is not None
         raw = OwnTables(name, tables).read_from(
             {"features": request.features, "labels": request.labels}
             | ({"hierarchy": request.hierarchy} if request.hierarchy is not None else {}),
@@ -128,6 +128,14 @@ def understand(request: Request) -> Understood:
         )
         bar.advance()
     return Understood(name, tables, columns, raw)
+
+
+def _whole(request: Request, values: dict[str, Any], columns: list[Summary]) -> Tables:
+    """The section, now that it is known what each file is."""
+    if _same(request.labels, request.features):
+        _keep_labels_out(values, columns)
+    _name_numbers(values["features"], columns)
+    return _tables(values)
 
 
 def _look_at_features(
@@ -179,7 +187,13 @@ def _look_at_labels(
 
 def _tables(values: dict[str, Any]) -> Tables:
     """The section, checked as if it stood in params.yaml."""
-    tables = parse({"tables": {"name": "-"} | values}, "what you say of the files").tables
+    try:
+        tables = parse({"tables": {"name": "-"} | values}, "what you say of the files").tables
+    except ConfigError as error:
+        said = str(error)
+        for parameter, option in _SAID.items():
+            said = said.replace(f" {parameter}:", f" {option}:")
+        raise ConfigError(said) from None
     assert tables is not None
     return tables
 
@@ -192,6 +206,12 @@ def _file(path: Path) -> dict[str, Any]:
     return {"path": kept.as_posix(), "sha256": sha256_of(frames.regular(path))}
 
 
+# Parameters that are said by options and not checked otherwise.
+_SAID = {
+    "tables.labels.delimiter": "--delimiter",
+    "tables.hierarchy.separator": "--separator",
+    "tables.separator": "--separator",
+}
 _ANY_FILE = {"path": "-", "sha256": "0" * 64}
 _ANY_LABELS = _ANY_FILE | {"layout": "delimited", "node": "-"}
 
@@ -294,8 +314,16 @@ def _name_numbers(features: dict[str, Any], columns: list[Summary]) -> None:
 
 
 def _hierarchy(request: Request, path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {"format": "edges", "child": request.child, "parent": request.parent}
-    if request.child is None or request.parent is None:
+    ends = {"child": request.child, "parent": request.parent}
+    found: dict[str, Any] = {"format": "edges"} | ends
+    missing = [end for end, column in ends.items() if column is None]
+    if len(missing) == 1:
+        (given,) = ends.keys() - set(missing)
+        raise ConfigError(
+            f"--{given}: expected --{missing[0]} as well, the column of the other ends of the "
+            f"edges, found none. {path} has {several(strings.header(path))}"
+        )
+    if missing:
         found = hierarchies.detect(path)
     if request.separator is not None and found["format"] == "paths":
         found["separator"] = request.separator
