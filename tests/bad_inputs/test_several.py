@@ -161,6 +161,20 @@ CASES: dict[str, tuple[dict[str, Content], list[str], list[str]]] = {
             "empty cell",
         ],
     ),
+    "an id twice among many": (
+        {
+            "features.csv": "sample,x\n" + "".join(f"s{row or 9},{row}\n" for row in range(40)),
+            "labels.csv": "sample,what\n"
+            + "".join(f"s{row},{'abx'[row % 3]}\n" for row in range(40)),
+        },
+        [],
+        [
+            "3 problems in 2 files:",
+            "features.csv, line 11: expected each id once, found 's9' again",
+            "labels.csv, line 2: expected an example that is among the features, found 's0'",
+            "labels.csv, line 4: expected nodes of the hierarchy, found 'x' (and in 12 more rows)",
+        ],
+    ),
     "all columns": (
         {"features.csv": "id,age\n" + "".join(f"e{row},{row or 'x'}\n" for row in range(12))},
         ["--labels", "l.csv"],
