@@ -335,14 +335,14 @@ def test_ids_that_are_there_again_are_counted(
     rows = [row | {"id": f"e{number // 3}"} for number, row in enumerate(ROWS)]
     table = trained.write(tmp_path / "new.csv", rows)
     summary = predict(trained_bundle, table, tmp_path / "out.csv", Request())
-    again = "40 of 60 rows have an id that a row before them has: each"
+    again = "Ids that a row before has, too: in 40 of 60 rows. Each row"
     if most == 30:
-        again = "20 of 30 rows have an id that a row before them has (only the first 30 were"
+        again = "Ids that a row before has, too: in 20 of 30 rows (only the first 30 were"
     assert [note for note in summary.notes if note.startswith(again)]
     usual = predict(
         trained_bundle, trained.write(table, ROWS), tmp_path / "out.csv", Request(id="id")
     )
-    assert not any("have an id" in note for note in usual.notes)
+    assert not any(note.startswith("Ids") for note in usual.notes)
 
 
 def test_an_ensemble_without_networks_is_refused_by_name(found: Model, tmp_path: Path):
