@@ -32,6 +32,6 @@ class Ids:
                 f" (only the first {self._kept:,} were compared)" if self._kept < self._rows else ""
             )
             yield (
-                f"Ids that a row before has, too: in {again:,} of {self._kept:,} rows{only}. Each row "
-                "is predicted by itself."
+                f"Ids that a row before has, too: in {again:,} of {self._kept:,} rows{only}. Each "
+                "row is predicted by itself."
             )
