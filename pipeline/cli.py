@@ -212,6 +212,11 @@ def _add_predict(commands: Any) -> None:
         "--per-example", type=_count, metavar="K", help="decide for at most K nodes of an example"
     )
     predict.add_argument("--id", metavar="COLUMN", help="the examples' ids")
+    predict.add_argument(
+        "--ignore-unknown",
+        action="store_true",
+        help="pass over columns that the model does not know, instead of refusing them",
+    )
     predict.set_defaults(command=_predict)
 
 
@@ -283,6 +288,7 @@ def _predict(options: argparse.Namespace) -> int:
         least=options.min_probability,
         per_example=options.per_example,
         id_column=options.id,
+        ignore_unknown=options.ignore_unknown,
     )
 
 
@@ -304,7 +310,7 @@ def _benchmark(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from flows import workspace
-    from pipeline import own_data
+    from pipeline import own_files
     from pipeline.artifacts import paths
     from pipeline.config import edit
     from pipeline.datasets import registry
@@ -318,16 +324,19 @@ def _run(options: argparse.Namespace) -> int:
     changes += [edit.assignment(text) for text in options.set]
     with workspace.exclusive():
         edited = edit.plan(changes)
-        if renewed := own_data.changed(edited.config):
+        if renewed := own_files.changed(edited.config):
             edited = edit.plan([*changes, *renewed])
         source = registry.of(edited.config)
         if (reason := source.unavailable()) is not None:
             raise DatasetError(reason)
+        own_files.check(edited.config)
         workspace.check_sections(edited.sections)
         source.keep(paths.raw(edited.config.dataset))  # where people put files by hand
         edited.write()
         for line in edited.diff():
             print(line)
+        for note in own_files.gone(edited.config):
+            print(f"Note: {note}", file=sys.stderr)
         from flows import terminal  # Prefect takes seconds to import: only now is it worth it
 
         return terminal.run()

@@ -17,6 +17,7 @@ def run(
     least: float | None,
     per_example: int | None,
     id_column: str | None,
+    ignore_unknown: bool,
 ) -> int:
     """Predict, print what was found, and on stderr what to be careful with; return 0.
 
@@ -34,7 +35,7 @@ def run(
         )
     from pipeline.prediction.predict import Request, predict  # torch takes seconds to import
 
-    asked = Request(rule=rule, top=top, least=least, per_example=per_example, id=id_column)
+    asked = Request(rule, top, least, per_example, id_column, ignore_unknown)
     found = predict(bundle, table, output, asked)
     share = found.decided / found.rows
     print(

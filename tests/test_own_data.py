@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import cli, own_data
+from flows import terminal
+from pipeline import cli, own_data, own_files
 from pipeline.config import edit, load
 from pipeline.config.tables import Tables
 from pipeline.datasets import registry
@@ -191,24 +192,58 @@ def test_nothing_is_written_where_the_parameters_are_read_only(
 
 def test_files_that_changed_get_their_new_sha256():
     init()
-    assert own_data.changed(load()) == []
+    assert own_files.changed(load()) == []
     Path("labels.csv").write_text(LABELS.replace("e0,a;b", "e0,a"))
     Path("hierarchy.csv").unlink()  # who has only the copies runs with these
-    changes = own_data.changed(load())
+    changes = own_files.changed(load())
     assert changes == [("tables.labels.sha256", sha256_of(Path("labels.csv")))]
     edit.plan(changes).write()
-    assert own_data.changed(load()) == []
+    assert own_files.changed(load()) == []
     Path("features.csv").unlink()
     Path("features.csv").symlink_to("/etc/passwd")
     with pytest.raises(DatasetError, match="found a link to /etc/passwd"):
-        own_data.changed(load())
+        own_files.changed(load())
 
 
 def test_a_data_set_of_ours_has_no_files_of_ones_own():
     init()
     edit.plan([("dataset", "hpo_eye")]).write()
     Path("labels.csv").write_text("")
-    assert own_data.changed(load()) == []
+    assert own_files.changed(load()) == []
+
+
+@pytest.mark.parametrize(
+    ("assigned", "says"),
+    [
+        ("tables.features.id=nobody", "features.csv: expected columns 'nobody', as params.yaml"),
+        ("tables.features.numeric=[agee]", "expected columns 'agee', as params.yaml says, found"),
+        ("tables.labels.node=label", "labels.csv: expected columns 'label', as params.yaml says"),
+        ("tables.hierarchy.child=kid", "hierarchy.csv: expected columns 'kid', as params.yaml say"),
+        ("tables.features.path=labels.csv", "labels.csv: expected columns 'colour', 'smokes'"),
+    ],
+)
+def test_a_column_that_is_not_there_is_refused_before_anything_is_written(
+    assigned: str, says: str, capsys: pytest.CaptureFixture[str]
+):
+    init("--groups", "patient")
+    message = workspace.refusal(["run", "--set", assigned], capsys)
+    assert says in message
+
+
+def test_a_file_that_is_gone_is_noted_where_its_copy_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    init()
+    monkeypatch.setattr(terminal, "run", lambda: 0)
+    copies = Path("data/raw/features")
+    copies.mkdir(parents=True)
+    for name in ("labels.csv", "hierarchy.csv"):
+        Path(name).rename(copies / name)
+    Path("hierarchy.csv").write_text((copies / "hierarchy.csv").read_text())
+    capsys.readouterr()
+    assert cli.main(["run"]) == 0
+    said = "Note: 'labels.csv' is gone; going on with the copy data/raw/features/labels.csv.\n"
+    assert capsys.readouterr().err == said
 
 
 def put(features: str, labels: str, hierarchy: str | None = None) -> own_data.Request:

@@ -88,6 +88,6 @@ class Drift:
         if not len(found):
             return []
         worst = found[np.argsort(-amount[found], kind="stable")][:_SHOWN]
-        named = ", ".join(f"{shown(self._model.features[one])} ({words[one]})" for one in worst)
+        named = ", ".join(f"{self._model.readable[one]} ({words[one]})" for one in worst)
         more = ", …" if len(found) > _SHOWN else ""
         return [f"{len(found)} of {len(amount)} features {what}: {named}{more}."]

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.datasets.tables import columns
 from pipeline.datasets.tables.columns import Column, Plan
+from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.frames import Block
 from pipeline.errors import ArtifactError
 from pipeline.hml import Ensemble, load_bundle
@@ -33,6 +34,9 @@ class Model:
         features: the features' names.
         low, high: (feature,) of the rows that were learnt from; NaN where all values were missing.
         missing: (feature,) share of these rows without a value.
+        needless: column that was the same in all of these rows -> what it is taken for where it is
+            missing.
+        readable: the features' names for people.
     """
 
     ensemble: Ensemble
@@ -42,15 +46,24 @@ class Model:
     low: np.ndarray
     high: np.ndarray
     missing: np.ndarray
+    needless: dict[str, float]
+    readable: tuple[str, ...]
     _encoder: "Encoder | None"
 
     def frame(self, block: Block, path: Path) -> "pd.DataFrame":
-        """The columns of a block of a table.
+        """The columns of a block of a table, with needless ones that it has not.
 
         Raises:
             DatasetError: a value is not of its column's kind.
         """
-        return columns.frame(block, self.plan, path)
+        import pyarrow as pa
+
+        table = block.table
+        for name in self.needless.keys() - set(table.column_names):
+            value = self.needless[name]
+            values = pa.nulls(len(table)) if np.isnan(value) else np.full(len(table), value)
+            table = table.append_column(name, pa.array(values))
+        return columns.frame(Block(block.first, table), self.plan, path)
 
     def encoded(self, frame: "pd.DataFrame") -> np.ndarray:
         """(row, feature) float32."""
@@ -87,6 +100,13 @@ def load(folder: Path) -> Model:
         plan = encoder.plan if encoder is not None else _numbers(features)
         if encoder is not None and encoder.names != features:
             raise ValueError("the encoder makes other features")
+        if encoder is not None:
+            needless = dict.fromkeys(encoder.needless, np.nan)
+        else:
+            low, high, _ = ranges
+            same = ~(low < high)  # missing throughout, too
+            needless = dict(zip(np.array(features, object)[same], low[same].tolist(), strict=True))
+        readable = tuple(map(shown, features)) if encoder is None else encoder.readable
         if len(features) != len(ensemble.preprocessing.mean):
             raise ValueError(f"members take {len(ensemble.preprocessing.mean)} features")
     except ArtifactError as error:
@@ -94,7 +114,7 @@ def load(folder: Path) -> Model:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
     low, high, missing = ranges
-    return Model(ensemble, named, plan, features, low, high, missing, encoder)
+    return Model(ensemble, named, plan, features, low, high, missing, needless, readable, encoder)
 
 
 def _load_encoder(files: dict[str, bytes]) -> "Encoder | None":

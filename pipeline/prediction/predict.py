@@ -17,6 +17,7 @@ from pipeline.prediction import model as models
 from pipeline.prediction import outputs
 from pipeline.prediction.batches import side_by_side
 from pipeline.prediction.drift import Drift
+from pipeline.prediction.ids import Ids
 from pipeline.prediction.model import Model
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Request:
         least: nodes that are at least so probable are shown, too.
         per_example: decides for at most so many nodes of an example.
         id: the column of the examples' ids, instead of the one that the model was trained with.
+        ignore_unknown: passes over columns that the model does not know.
     """
 
     rule: str | None = None
@@ -46,6 +48,7 @@ class Request:
     least: float | None = None
     per_example: int | None = None
     id: str | None = None
+    ignore_unknown: bool = False
 
 
 class Summary(NamedTuple):
@@ -93,8 +96,13 @@ def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summar
     id_column = request.id or (found.plan.id if found.plan.id in names else None)
     if request.id is not None and request.id not in names:
         refuse(table, f"the column {shown(request.id)} (--id)", several(list(names)))
-    found.plan.check([name for name in names if name != id_column], table)
-    drift = Drift(found)
+    missing, unknown = found.plan.check(
+        [name for name in names if name != id_column],
+        table,
+        needless=found.needless,
+        ignore_unknown=request.ignore_unknown,
+    )
+    drift, given = Drift(found), Ids()
     rows = decided = without = 0
 
     def answer(batch: _Batch) -> _Answer:
@@ -112,13 +120,22 @@ def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summar
             answer, _batches(found, table, id_column, drift), most=_at_once(found)
         ):
             drift.see(batch.features)
+            if id_column is not None:
+                given.see(batch.ids)
             write(long)
             rows += len(batch.ids)
             decided += int(decision.sum())
             without += int((~decision.any(1)).sum())
             bar.advance(len(batch.ids))
-    numbered = () if id_column else ("Examples are numbered by their rows: there is no id.",)
-    return Summary(rows, decided, without, rule, (*numbered, *drift.notes()))
+    notes = [] if id_column else ["Examples are numbered by their rows: there is no id."]
+    if missing:
+        notes.append(
+            f"Columns that are not there, and were the same in all rows of the training data, so "
+            f"that nothing depends on them: {several(missing)}."
+        )
+    if unknown:
+        notes.append(f"Columns that the model does not know are passed over: {several(unknown)}.")
+    return Summary(rows, decided, without, rule, (*notes, *given.notes(), *drift.notes()))
 
 
 def _rule(found: Model, asked: str | None) -> str:
@@ -148,7 +165,9 @@ def _at_once(found: Model) -> int:
 
 def _batches(found: Model, table: Path, id_column: str | None, drift: Drift) -> Iterator[_Batch]:
     """Batches of one size but for the last."""
-    wanted = [*found.plan.names, *([id_column] if id_column is not None else [])]
+    there = set(frames.names(table))
+    wanted = [name for name in found.plan.names if name in there]
+    wanted += [id_column] if id_column is not None else []
     size = _size(found)
     ids: list[str] = []
     kept: list[np.ndarray] = []

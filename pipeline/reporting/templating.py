@@ -1,9 +1,10 @@
 """What the pages share: one Jinja environment that escapes, one style sheet."""
 
+import re
 from importlib import resources
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipeline.reporting import numbers
 
@@ -25,9 +26,15 @@ def environment() -> jinja2.Environment:
         numbers.seconds,
         numbers.megabytes,
         numbers.plain,
+        code,
     ):
         found.filters[function.__name__] = function
     return found
+
+
+def code(text: str) -> Markup:
+    """A sentence of ours in HTML, with what stands in backticks as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def asset(name: str) -> Markup:

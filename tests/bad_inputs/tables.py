@@ -376,6 +376,12 @@ CASES: dict[str, Case] = {
         "'child', 'parent'",
         options=("--child", "child", "--parent", "above"),
     ),
+    "a child without a parent": Case(
+        {}, ["--child", "child"], ("--child: expected --parent as well", "hierarchy.csv", "'child'")
+    ),
+    "a parent without a child": Case(
+        {}, ["--parent", "child"], ("--parent: expected --child as well", "'child', 'parent'")
+    ),
     "truncated JSON": other("hierarchy", "h.json", '{"a": {"b"', "line 1", "expected JSON"),
     "a key twice in JSON": other("hierarchy", "h.json", '{"a": {"b": 1, "b": 1}}', "'b'", "once"),
     "a number in JSON": other("hierarchy", "h.json", '{"a": 7}', "at 'a'", "'7'"),
@@ -404,9 +410,11 @@ CASES: dict[str, Case] = {
     "a kind for no column": features(
         FEATURES, "the column 'weight' (--numeric)", options=("--numeric", "weight")
     ),
-    "two characters between labels": Case({}, ["--delimiter", "; "], ("delimiter", "1 character")),
+    "two characters between labels": Case(
+        {}, ["--delimiter", "; "], ("--delimiter", "1 character")
+    ),
     "two characters between parts": Case(
-        {"h.txt": "top/a\ntop/b\n"}, ["--hierarchy", "h.txt", "--separator", "::"], ("separator",)
+        {"h.txt": "top/a\ntop/b\n"}, ["--hierarchy", "h.txt", "--separator", "::"], ("--separator",)
     ),
     "relations of a table": Case({}, ["--relations", "is_a"], ("--relations", "hierarchy.csv")),
     "a name with a path": Case({}, ["--name", "../x"], ("--name", "'../x'")),

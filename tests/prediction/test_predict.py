@@ -14,6 +14,7 @@ from pipeline.datasets.tables.formats import text as text_format
 from pipeline.errors import ArtifactError
 from pipeline.hml import save_bundle, uncertainty
 from pipeline.hml.decisions import decide_budget
+from pipeline.prediction import ids
 from pipeline.prediction import model as models
 from pipeline.prediction import predict as predicting
 from pipeline.prediction.model import Model
@@ -272,6 +273,74 @@ def test_arrays_and_arff_of_plain_features_are_predicted(
         assert list(written["example"]) == list(ids)
 
 
+def test_columns_that_never_differed_may_be_absent(
+    trained_bundle: Path, found: Model, tmp_path: Path
+):
+    described = json.loads((trained_bundle / "columns.json").read_bytes())
+    place = described["names"].index("smokes")
+    described["low"][place] = described["high"][place] = 1.0
+    extra = {
+        "nodes.json": (trained_bundle / "nodes.json").read_bytes(),
+        "columns.json": json.dumps(described).encode(),
+    }
+    save_bundle(tmp_path / "plain", found.ensemble, extra=extra)
+    assert found._encoder is not None
+    features = found._encoder.transform(read(trained.write(tmp_path / "new.csv", ROWS), found.plan))
+    features[:, place] = 1
+    whole = pd.DataFrame(features, columns=np.array(found.features))
+    whole.to_parquet(tmp_path / "whole.parquet")
+    expected = predicted(tmp_path / "plain", tmp_path / "whole.parquet", EVERY)
+    whole.drop(columns="smokes").to_parquet(tmp_path / "less.parquet")
+    written = predicted(tmp_path / "plain", tmp_path / "less.parquet", EVERY)
+    pd.testing.assert_frame_equal(written, expected)
+    summary = predict(
+        tmp_path / "plain", tmp_path / "less.parquet", tmp_path / "out.csv", Request()
+    )
+    assert any(
+        note.startswith("Columns that are not there")
+        and note.endswith(" depends on them: 'smokes'.")
+        for note in summary.notes
+    )
+
+
+def test_unknown_columns_are_passed_over_if_one_says_so(
+    trained_bundle: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    other = trained.write(
+        tmp_path / "other.csv",
+        [row | {"x": "1", "y": ""} for row in ROWS],
+        ["x", *trained.COLUMNS, "y"],
+    )
+    arguments = ["predict", "--model", str(trained_bundle), "--output", str(tmp_path / "out.csv")]
+    assert cli.main([*arguments, "--input", str(other)]) == 2
+    assert "--ignore-unknown passes over the others), found 'x', 'y'" in capsys.readouterr().err
+    assert cli.main([*arguments, "--input", str(other), "--ignore-unknown"]) == 0
+    said = "Note: Columns that the model does not know are passed over: 'x', 'y'.\n"
+    assert said in capsys.readouterr().err
+    written = (tmp_path / "out.csv").read_bytes()
+    assert cli.main([*arguments, "--input", str(table)]) == 0
+    assert (tmp_path / "out.csv").read_bytes() == written
+
+
+@pytest.mark.parametrize("most", [100, 30])
+def test_ids_that_are_there_again_are_counted(
+    most: int, trained_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ids, "_MOST", most)
+    monkeypatch.setattr(predicting, "BATCH", 16)
+    rows = [row | {"id": f"e{number // 3}"} for number, row in enumerate(ROWS)]
+    table = trained.write(tmp_path / "new.csv", rows)
+    summary = predict(trained_bundle, table, tmp_path / "out.csv", Request())
+    again = "Ids that a row before has, too: in 40 of 60 rows. Each row"
+    if most == 30:
+        again = "Ids that a row before has, too: in 20 of 30 rows (only the first 30 were"
+    assert [note for note in summary.notes if note.startswith(again)]
+    usual = predict(
+        trained_bundle, trained.write(table, ROWS), tmp_path / "out.csv", Request(id="id")
+    )
+    assert not any(note.startswith("Ids") for note in usual.notes)
+
+
 def test_an_ensemble_without_networks_is_refused_by_name(found: Model, tmp_path: Path):
     assert "network" in found.ensemble.members
     save_bundle(tmp_path / "bundle", found.ensemble)
@@ -303,6 +372,7 @@ def test_the_command_says_what_was_found(
         ({"age": "150"}, "outside of the range of the training data: 'age' (100% of rows)"),
         ({"age": ""}, "lack values more often than in the training data: 'age' ("),
         ({"colour": "NA"}, "another mean than in the training data: 'colour="),
+        ({"note": "pain"}, "in the training data: direction 7 of the text 'note' (mean -"),
     ],
 )
 def test_rows_that_are_far_from_what_was_learnt_from_are_noted(

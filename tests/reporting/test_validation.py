@@ -175,3 +175,26 @@ def test_figures_of_the_data_are_shown_where_there_is_a_profile(refused):
     assert "examples 1,234 train 800 valid 200 test 234 features 7 nodes 55 depth 4" in text_of(
         refused
     )
+
+
+def test_what_is_code_stands_as_code_and_names_stay_names():
+    report = copy.deepcopy(PASSED)
+    report["drift"]["nothing"] = "`rarenode data accept` <b> accepts `these"
+    page = validation.render(report, PROFILE)
+    said = "Nothing was compared: <code>rarenode data accept</code> &lt;b&gt; accepts `these."
+    assert page.count(said) == 2
+
+
+@pytest.mark.parametrize("length", [12, 13])
+def test_long_lists_of_offenders_are_folded(length: int):
+    report = copy.deepcopy(PASSED)
+    group = {"examples": [{"id": "e", "split": "test"}], "total": 1, "same_labels": True}
+    leak = {"feature": "f", "node": "n", "told": 1.0, "by": "value", "why": None}
+    report["copies"] = {"total": length, "listed": [group] * length}
+    report["leaks"] = {"total": length, "listed": [leak] * length}
+    report["spellings"] = {"total": length, "listed": ["'a' and 'A'"] * length}
+    page = validation.render(report, PROFILE)
+    folded = page.count("<details>"), page.count("</details>")
+    assert folded == ((3, 3) if length == 13 else (1, 1))
+    assert (f"<summary>{length} features</summary>" in page) == (length == 13)
+    assert f"<summary>{length - 10} more</summary>" in page

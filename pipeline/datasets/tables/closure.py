@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from pipeline.datasets.tables.files import shown
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.errors import DatasetError
 
 
@@ -41,6 +43,7 @@ class Closure:
         path: Path,
         *,
         refuse: bool,
+        problems: Problems = AT_ONCE,
     ) -> list[str]:
         """How many examples lack an ancestor of a label, as a note.
 
@@ -49,26 +52,30 @@ class Closure:
             ids: of the examples.
             path: where the labels stand.
             refuse: whether there may be none.
+            problems: take the examples where there is one all the same.
 
         Raises:
             DatasetError: there is one and there may be none; the example and the nodes are named.
         """
-        lacking = 0
+        lacking: list[tuple[str, str, str]] = []  # example, label, what is above it
         for example, given in zip(ids, labels, strict=True):
             mine = set(given)
             for node in given:
                 if absent := self.above(node) - mine:
-                    if refuse:
-                        raise DatasetError(
-                            f"{path}: expected labels with everything above them, as "
-                            f"tables.labels.closure is 'refuse', found {shown(node)} without "
-                            f"{shown(min(absent))} in example {shown(example)}"
-                        )
-                    lacking += 1
+                    lacking.append((example, node, min(absent)))
                     break
+        if refuse:
+            problems.each(path, "closure", lacking, lambda one: _refuse(path, *one))
         if not lacking:
             return []
         return [
             "Labels are closed upward: an example has all that lies above its nodes "
-            f"({lacking:,} of {len(labels):,} examples did not say so)."
+            f"({len(lacking):,} of {len(labels):,} examples did not say so)."
         ]
+
+
+def _refuse(path: Path, example: str, node: str, absent: str) -> NoReturn:
+    raise DatasetError(
+        f"{path}: expected labels with everything above them, as tables.labels.closure is "
+        f"'refuse', found {shown(node)} without {shown(absent)} in example {shown(example)}"
+    )

@@ -1,16 +1,17 @@
 """From blocks of a table to columns of numbers and text, by what `tables.features` says."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.tables import Features
-from pipeline.datasets.tables import commas, files, frames, kinds
+from pipeline.datasets.tables import commas, files, frames, kinds, offenders
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.frames import Block, refuse
 from pipeline.datasets.tables.kinds import INDEX, Kind
-from pipeline.datasets.tables.values import compute, finite, first, is_text, numbers_of, text_of
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
+from pipeline.datasets.tables.values import compute, finite, is_text, numbers_of, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,8 +90,24 @@ class Plan:
         """Of all columns that become features."""
         return tuple(column.name for column in self.columns)
 
-    def check(self, names: Sequence[str], path: Path) -> None:
+    def check(
+        self,
+        names: Sequence[str],
+        path: Path,
+        *,
+        needless: Collection[str] = (),
+        ignore_unknown: bool = False,
+    ) -> tuple[list[str], list[str]]:
         """Refuse a table that lacks a feature, or has a column that nobody knows.
+
+        Args:
+            names: of its columns.
+            path: the table.
+            needless: columns that may be missing.
+            ignore_unknown: whether a column may be there that nobody knows.
+
+        Returns:
+            The needless columns that are missing, and the unknown ones that are there.
 
         Raises:
             DatasetError: names them.
@@ -98,28 +115,30 @@ class Plan:
         there = set(names)
         known = {*self.names, *self.others}
         unknown = [name for name in names if name not in known and not INDEX.fullmatch(name)]
-        if missing := [name for name in self.names if name not in there]:
+        missing = [name for name in self.names if name not in there]
+        if needed := [name for name in missing if name not in needless]:
             found = f"{several(unknown)} instead" if unknown else "none of these names"
-            refuse(path, f"the columns {several(missing)}, which the model learnt from", found)
-        if unknown:
-            wanted = "columns that the model knows (leave out what it does not)"
+            refuse(path, f"the columns {several(needed)}, which the model learnt from", found)
+        if unknown and not ignore_unknown:
+            wanted = "columns that the model knows (--ignore-unknown passes over the others)"
             refuse(path, wanted, several(unknown))
+        return missing, unknown
 
 
-def read(path: Path, plan: Plan) -> "pd.DataFrame":
+def read(path: Path, plan: Plan, problems: Problems = AT_ONCE) -> "pd.DataFrame":
     """All rows: see `frame`."""
     import pandas as pd
 
-    parts = [frame(block, plan, path) for block in frames.blocks(path, plan.names)]
+    parts = [frame(block, plan, path, problems) for block in frames.blocks(path, plan.names)]
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
-def frame(block: Block, plan: Plan, path: Path) -> "pd.DataFrame":
+def frame(block: Block, plan: Plan, path: Path, problems: Problems = AT_ONCE) -> "pd.DataFrame":
     """The columns of a block that become features.
 
     Numbers, truth values (1 and 0) and dates (days since 1970, and the place in the year as sine
     and cosine) are float32 with NaN where nothing is known; categories and text are text, "" where
-    nothing is known.
+    nothing is known. What `problems` take is missing there.
 
     Raises:
         DatasetError: a value is not of its column's kind; file, row, column and value are named.
@@ -129,8 +148,9 @@ def frame(block: Block, plan: Plan, path: Path) -> "pd.DataFrame":
     made: dict[str, Any] = {}
     for column in plan.columns:
         values = block.table.column(column.name)
-        arrays = _converted(values, column, block.first, path)
-        made |= zip(column.made, arrays, strict=True)
+        with problems.collecting(path):
+            arrays = _converted(values, column, block.first, path, problems)
+            made |= zip(column.made, arrays, strict=True)
     return pd.DataFrame(made, copy=False)
 
 
@@ -149,7 +169,9 @@ def temporal(blocks: Iterable[Any]) -> Kind:
     return "numeric"
 
 
-def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray":
+def moments(
+    values: Any, column: Column, start: int, path: Path, problems: Problems = AT_ONCE
+) -> "np.ndarray":
     """Numbers, or days since 1970 of dates: float64 (row,), NaN where nothing is known.
 
     Args:
@@ -157,6 +179,7 @@ def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray"
         column: numeric, or a date.
         start: the number of the first row, from 1.
         path: the file.
+        problems: take what is wrong.
 
     Raises:
         DatasetError: a value is not of the column's kind; file, row, column and value are named.
@@ -174,7 +197,7 @@ def moments(values: Any, column: Column, start: int, path: Path) -> "np.ndarray"
     else:
         wanted = "a number"
         converted = _written(known, name, path) if as_text else _numbers(known, name, path)
-    _check(known, converted, f"{wanted} in column {shown(name)}", start, path)
+    _check(known, converted, f"{wanted} in column {shown(name)}", start, path, problems)
     return converted.to_numpy(zero_copy_only=False).astype(np.float64)
 
 
@@ -188,16 +211,17 @@ def _written(text: Any, name: str, path: Path) -> Any:
     return numbers
 
 
-def _check(known: Any, converted: Any, wanted: str, start: int, path: Path) -> None:
-    """Refuse the first value that was known and could not be converted."""
+def _check(
+    known: Any, converted: Any, wanted: str, start: int, path: Path, problems: Problems
+) -> None:
+    """Take the values that were known and could not be converted."""
     pc = compute()
-    place = first(pc.and_(pc.is_valid(known), pc.is_null(converted)))
-    if place is not None:
-        refuse(path, wanted, shown(str(known[place].as_py())), start + place)
+    wrong = pc.and_(pc.is_valid(known), pc.is_null(converted))
+    offenders.take(problems, path, wanted, wrong, offenders.value(known), start)
 
 
 def _converted(
-    values: Any, column: Column, start: int, path: Path
+    values: Any, column: Column, start: int, path: Path, problems: Problems
 ) -> Iterator["np.ndarray | pd.Series"]:
     """One after the other, what is called `column.made`."""
     import numpy as np
@@ -207,13 +231,11 @@ def _converted(
     name, kind = column.name, column.kind
     as_text = is_text(values.type)
     if kind == "numeric":
-        made = moments(values, column, start, path)
+        made = moments(values, column, start, path, problems)
         with np.errstate(over="ignore"):
             result = made.astype(np.float32)
-        place = np.flatnonzero(np.isinf(result))
-        if len(place):
-            wanted = f"a number that float32 can hold in column {shown(name)}"
-            refuse(path, wanted, str(made[place[0]]), start + int(place[0]))
+        wanted = f"a number that float32 can hold in column {shown(name)}"
+        offenders.take(problems, path, wanted, np.isinf(result), lambda at: str(made[at]), start)
         yield result
     elif kind == "boolean":
         truth = known = text_of(values) if as_text else values
@@ -225,14 +247,14 @@ def _converted(
                 for words in ((*kinds.TRUE, "1"), (*kinds.FALSE, "0"))
             )
             truth = pc.if_else(pc.or_(true, false), true, pa.scalar(None, pa.bool_()))
-            _check(known, truth, wanted, start, path)
+            _check(known, truth, wanted, start, path, problems)
         numbers = _numbers(truth, name, path)
         legal = pc.or_(pc.is_in(numbers, value_set=pa.array([0.0, 1.0])), pc.is_nan(numbers))
         legal = pc.if_else(legal, numbers, pa.scalar(None, pa.float64()))
-        _check(known, legal, wanted, start, path)
+        _check(known, legal, wanted, start, path, problems)
         yield numbers.to_numpy(zero_copy_only=False).astype(np.float32)
     elif kind == "date":
-        made = moments(values, column, start, path)
+        made = moments(values, column, start, path, problems)
         angle = 2 * np.pi * made / _YEAR
         yield made.astype(np.float32)
         yield np.sin(angle).astype(np.float32)

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import NoReturn
 
 from pipeline.datasets.tables import files
+from pipeline.datasets.tables.problems import Problems
 from pipeline.errors import DatasetError
 
 _DELIMITERS = ",;\t|"
@@ -89,6 +91,24 @@ def blocks(path: Path, positions: Sequence[int]) -> Iterator[list[list[str]]]:
         yield [[cells[position] for cells in block] for position in positions]
 
 
+def look(problems: Problems, path: Path) -> bool:
+    """Look for all rows that have other numbers of cells than the header; say if there is any.
+
+    Raises:
+        DatasetError: see `read`.
+    """
+    delimiter, header = _header(path)
+    found: list[tuple[int, int]] = []
+    try:
+        with _long_cells():
+            for line, cells in islice(_lines(path, delimiter), 1, None):
+                if len(cells) != len(header) and not _blank(cells, delimiter):
+                    found.append((line, len(cells)))
+    finally:
+        problems.each(path, "cells", found, lambda at: _refuse_cells(path, len(header), *at))
+    return bool(found)
+
+
 def line_of(path: Path, row: int) -> int | None:
     """The line (from 1) where a row (from 0) starts, None if there are not so many.
 
@@ -154,7 +174,11 @@ def _rows(path: Path, delimiter: str, width: int) -> Iterator[tuple[int, list[st
         if len(cells) == width:
             yield line, cells
         elif not _blank(cells, delimiter):
-            files.refuse(path, f"line {line}", f"{width} cells as in the header", str(len(cells)))
+            _refuse_cells(path, width, line, len(cells))
+
+
+def _refuse_cells(path: Path, width: int, line: int, count: int) -> NoReturn:
+    files.refuse(path, f"line {line}", f"{width} cells as in the header", str(count))
 
 
 def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -21,8 +21,8 @@ _PATHS = ("path", "paths", "node_path", "label_path", "category_path", "full_pat
 _SEPARATORS = "/>|\\"  # the first one where several are as frequent
 _LOOKED_AT = 1000  # lines of a text, or rows
 _OPTIONS = (
-    "Say what the columns are: format `edges` with the columns `child` and `parent`, or format "
-    "`paths` with the column `column` and the `separator`"
+    "Say what the columns are: --child and --parent name those of an edge's ends (a column of "
+    "paths such as a/b/c is known where it alone is called 'path')"
 )
 
 

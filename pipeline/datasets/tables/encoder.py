@@ -60,7 +60,8 @@ class TextDirections(TransformerMixin, BaseEstimator):
         # Numbers of numpy would each be a file of the archive.
         places: Any = self.ngrams_.vocabulary_
         self.ngrams_.vocabulary_ = {term: int(place) for term, place in places.items()}
-        svd: Any = TruncatedSVD(min(self.most, *found.shape), random_state=0).fit(found)
+        with np.errstate(invalid="ignore"):  # shares of a variance that one text throughout has not
+            svd: Any = TruncatedSVD(min(self.most, *found.shape), random_state=0).fit(found)
         real = svd.singular_values_ > 1e-5 * svd.singular_values_[0]  # the rest is rounding noise
         svd.components_ = np.ascontiguousarray(svd.components_[real])
         self.directions_, self.count_ = svd, int(real.sum())
@@ -174,6 +175,39 @@ class Encoder:
             for name in column.made
         }
         self.transform(pd.DataFrame([row]))
+
+    @property
+    def needless(self) -> frozenset[str]:
+        """Columns of which no feature is left: they were the same in all rows that were fitted."""
+        kept = set(self.names)
+        categories, directions = self._categories(), self._directions()
+        made = {
+            column.name: [f"{column.name}={value}" for value in categories.get(column.name, [])]
+            if column.kind == "categorical"
+            else directions.get(column.name, [])
+            if column.kind == "text"
+            else [*column.made]
+            for column in self.plan.columns
+        }
+        return frozenset(name for name, features in made.items() if kept.isdisjoint(features))
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """The features' names for people: `note:25` says nothing to them."""
+        said = {
+            feature: f"direction {number} of the text {shown(column)}"
+            for column, features in self._directions().items()
+            for number, feature in enumerate(features)
+        }
+        return tuple(said.get(name, shown(name)) for name in self.names)
+
+    def _directions(self) -> dict[str, list[str]]:
+        """Column of text -> the names of its features."""
+        return {
+            column: [f"{column}:{number}" for number in range(part.count_)]
+            for _, part, column in self._transformer.transformers_
+            if isinstance(part, TextDirections)
+        }
 
     def unseen(self, frame: "pd.DataFrame") -> dict[str, tuple[int, str]]:
         """Categorical column -> rows with a value that no fitted row has, and one such value."""

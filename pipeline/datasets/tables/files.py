@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from pipeline.datasets.tables.problems import Problems
 from pipeline.errors import DatasetError, RarenodeError
 
 TEXT = (".csv", ".tsv", ".tab", ".txt")
@@ -56,11 +57,8 @@ def lines(path: Path) -> Iterator[str]:
     """
     check(path)
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
-        for magic, kind in _KINDS.items():
-            if start.startswith(magic):
-                refuse(path, "line 1", "text in UTF-8", kind)
+        if (kind := _kind(path)) is not None:
+            refuse(path, "line 1", "text in UTF-8", kind)
         # Not `splitlines`, which breaks lines at characters that names may hold.
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, line in enumerate(file, start=1):
@@ -125,16 +123,40 @@ def twice(values: Iterable[str]) -> str | None:
     return None
 
 
-def _refuse_encoding(path: Path) -> NoReturn:
-    """The decoder reads ahead and cannot tell the line: look for it."""
-    is_utf8 = False
+def look(problems: Problems, path: Path) -> bool:
+    """Look through a text for all lines that are not UTF-8; say whether there is any."""
+    lines = [] if _kind(path) is not None else [*_undecodable(path)]
+    problems.each(path, "text in UTF-8", lines, lambda at: _refuse_byte(path, *at))
+    return bool(lines)
+
+
+def _kind(path: Path) -> str | None:
+    """What a file is that is no text, as far as its first bytes tell."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), None)
+
+
+def _undecodable(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that are not UTF-8, and what is there; with the first one, what may help."""
+    said = False  # or there is nothing to say: other lines are UTF-8
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         for number, line in enumerate(file, start=1):
             if match := _ESCAPED.search(line):
                 found = f"the byte 0x{ord(match[0]) - 0xDC00:02X}"
-                if not (is_utf8 or _NOT_CP1252.search(line)):
+                if not (said or _NOT_CP1252.search(line)):
                     found += " (if the file is in cp1252, as Windows and Excel write text, "
                     found += "`iconv -f cp1252 -t utf-8 FILE > NEW` converts it)"
-                refuse(path, f"line {number}", "text in UTF-8", found)
-            is_utf8 = is_utf8 or not line.isascii()
+                yield number, found
+            said = said or not line.isascii()
+
+
+def _refuse_byte(path: Path, line: int, found: str) -> NoReturn:
+    refuse(path, f"line {line}", "text in UTF-8", found)
+
+
+def _refuse_encoding(path: Path) -> NoReturn:
+    """The decoder reads ahead and cannot tell the line: look for it."""
+    for line, found in _undecodable(path):
+        _refuse_byte(path, line, found)
     raise DatasetError(f"expected text in UTF-8 in {path}, found a file that changes")

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from pipeline.datasets.tables import files
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.errors import DatasetError, HierarchyError, RarenodeError
 
 _LONGEST = 1000  # characters of an id
+_CYCLES = 100  # that are looked for: each takes a pass over the edges
 # What breaks lines or tables, and lone surrogates, which no file can hold; all else is data.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,20 +39,28 @@ class Draft:
     """A graph while its file is read.
 
     `place` says for people where something is that the reader gives a position: a row, a term.
+    `problems` take what is wrong, which is left out then.
     """
 
-    def __init__(self, path: Path, place: Callable[[Any], str]) -> None:
+    def __init__(
+        self, path: Path, place: Callable[[Any], str], problems: Problems = AT_ONCE
+    ) -> None:
         self._path = path
         self._place = place
+        self._problems = problems
         self._names: dict[str, str] = {}  # "" until there is one
         self._edges: dict[tuple[str, str], Any] = {}  # -> position
+        self._wrong: set[str] = set()
         self._repeated = 0
 
     def __contains__(self, node: str) -> bool:
         return node in self._names
 
-    def add(self, node: str, position: Any, name: str = "") -> None:
+    def add(self, node: str, position: Any, name: str = "") -> bool:
         """Add a node, once or again; `name` is what people call it, "" if that is not said.
+
+        Returns:
+            Whether it is there now.
 
         Raises:
             DatasetError: the id is empty, too long or not printable.
@@ -58,16 +68,24 @@ class Draft:
         """
         known = self._names.get(node)
         if known is None:
-            self._check_id(node, position)
+            if node in self._wrong:
+                return False
+            if wrong := _wrong_id(node):
+                self._wrong.add(node)
+                self.take(wrong[0], position, *wrong)
+                return False
             known = self._names[node] = ""
         if name and name != known:
             if known:
                 expected = f"one name for {files.shown(node)}"
                 both = f"{files.shown(known)} and {files.shown(name)}"
-                self.refuse(position, expected, both, HierarchyError)
-            if _SURROGATE.search(name):
-                self.refuse(position, "a name of whole characters", files.shown(name))
-            self._names[node] = name
+                self.take("one name", position, expected, both, HierarchyError)
+            elif _SURROGATE.search(name):
+                expected = "a name of whole characters"
+                self.take(expected, position, expected, files.shown(name))
+            else:
+                self._names[node] = name
+        return True
 
     def connect(self, child: str, parent: str, position: Any) -> None:
         """Add an edge and its nodes, once or again.
@@ -76,26 +94,36 @@ class Draft:
             DatasetError: an id is empty, too long or not printable.
             HierarchyError: the node is its own parent.
         """
-        self.add(child, position)
-        self.add(parent, position)
+        if not (self.add(child, position) and self.add(parent, position)):
+            return
         if child == parent:
             expected = "an edge between two nodes"
             found = f"{files.shown(child)} as its own parent"
-            self.refuse(position, expected, found, HierarchyError)
-        if (child, parent) in self._edges:
+            self.take(expected, position, expected, found, HierarchyError)
+        elif (child, parent) in self._edges:
             self._repeated += 1
         else:
             self._edges[child, parent] = position
 
-    def refuse(
+    def take(
         self,
+        sort: str,
         position: Any,
         expected: str,
         found: str,
         error: type[RarenodeError] = DatasetError,
-    ) -> NoReturn:
-        """Raise the error for something in the file."""
-        files.refuse(self._path, self._place(position), expected, found, error)
+    ) -> None:
+        """Something in the file is wrong, in a way that other things may be, too.
+
+        Raises:
+            RarenodeError: nobody goes on.
+        """
+        self._problems.each(
+            self._path,
+            sort,
+            [position],
+            lambda at: files.refuse(self._path, self._place(at), expected, found, error),
+        )
 
     def finish(self, notes: Iterable[str] = (), release: str = "") -> Graph:
         """The graph.
@@ -104,7 +132,7 @@ class Draft:
             DatasetError: it is empty.
             HierarchyError: it has a cycle, whose nodes are named, and the place that closes it.
         """
-        if not self._names:
+        if not self._names and not self._problems.count:
             files.refuse(self._path, "content", "nodes", "none")
         self._check_cycles()
         notes = list(notes)
@@ -114,28 +142,33 @@ class Draft:
         nodes = {node: name or node for node, name in self._names.items()}
         return Graph(nodes, tuple(self._edges), tuple(notes), release)
 
-    def _check_id(self, node: str, position: Any) -> None:
-        if not node.strip():
-            self.refuse(position, "the id of a node", "an empty one")
-        if len(node) > _LONGEST:
-            expected = f"an id of at most {_LONGEST:,} characters"
-            self.refuse(position, expected, f"{len(node):,}: {files.shown(node)}")
-        if match := _CONTROL.search(node):
-            where = f"U+{ord(match[0]):04X} in {files.shown(node)}"
-            self.refuse(position, "an id without line breaks and control characters", where)
-
     def _check_cycles(self) -> None:
-        parents: dict[str, list[str]] = {}
-        for child, parent in self._edges:
-            parents.setdefault(child, []).append(parent)
-        try:
-            TopologicalSorter(parents).prepare()
-        except CycleError as error:
-            cycle: list[str] = error.args[1][::-1]  # from a parent to a child, as Python has it
+        expected = "a hierarchy without cycles"
+        for _ in range(_CYCLES):
+            parents: dict[str, list[str]] = {}
+            for child, parent in self._edges:
+                parents.setdefault(child, []).append(parent)
+            try:
+                TopologicalSorter(parents).prepare()
+                return
+            except CycleError as error:
+                cycle: list[str] = error.args[1][::-1]  # from a parent to a child, as Python has it
             pairs = set(pairwise(cycle))
             closing = [edge for edge in self._edges if edge in pairs][-1]
-            expected = "a hierarchy without cycles"
-            self.refuse(self._edges[closing], expected, _arrows(cycle), HierarchyError)
+            position = self._edges.pop(closing)
+            self.take(expected, position, expected, _arrows(cycle), HierarchyError)
+
+
+def _wrong_id(node: str) -> tuple[str, str] | None:
+    """What is expected of an id and what was found, None if nothing is wrong with it."""
+    if not node.strip():
+        return "the id of a node", "an empty one"
+    if len(node) > _LONGEST:
+        return f"an id of at most {_LONGEST:,} characters", f"{len(node):,}: {files.shown(node)}"
+    if match := _CONTROL.search(node):
+        where = f"U+{ord(match[0]):04X} in {files.shown(node)}"
+        return "an id without line breaks and control characters", where
+    return None
 
 
 def spellings(ids: Iterable[str]) -> list[str]:

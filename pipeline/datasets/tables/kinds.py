@@ -5,15 +5,16 @@ all are, what is not is an error that is named, never a reason to take numbers f
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.datasets.tables import frames, hints
+from pipeline.datasets.tables import frames, hints, offenders
 from pipeline.datasets.tables.commas import Commas, pointed
 from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.hints import Hint, Whole
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.datasets.tables.refusals import refuse
 from pipeline.datasets.tables.values import (
     NUMBER,
@@ -24,6 +25,7 @@ from pipeline.datasets.tables.values import (
     numbers_of,
     text_of,
 )
+from pipeline.errors import DatasetError
 
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls an index that has no name
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
@@ -32,6 +34,7 @@ DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})
 _MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
 _CATEGORIES = 1000  # at most; more names of things are text, or ids
 _OFTEN = 10  # rows of a value on average: no text repeats like that
+_WRONG = "see what is wrong"
 _WORDS = 2.0  # of a value on average: a text
 
 
@@ -61,12 +64,15 @@ class Summary:
     hint: Hint = ""
 
 
-def understand(path: Path, said: Mapping[str, Kind] | None = None) -> list[Summary]:
+def understand(
+    path: Path, said: Mapping[str, Kind] | None = None, problems: Problems = AT_ONCE
+) -> list[Summary]:
     """Look at every value of every column, a block of rows at a time.
 
     Args:
         path: the table.
         said: what columns are, whatever they look like.
+        problems: take what is wrong with columns, which are ignored then.
 
     Raises:
         DatasetError: see `frames.blocks`; a column holds numbers or dates almost throughout, or a
@@ -74,10 +80,50 @@ def understand(path: Path, said: Mapping[str, Kind] | None = None) -> list[Summa
     """
     said = said or {}
     columns = {name: _Column(path, name, said=said.get(name)) for name in frames.names(path)}
+    stopped: dict[str, DatasetError] = {}
+    rows = 0
     for block in frames.blocks(path):
+        rows += block.table.num_rows
         for name, column in columns.items():
-            column.see(block.table.column(name), block.first)
-    return [column.summary() for column in columns.values()]
+            if name not in stopped:
+                try:
+                    column.see(block.table.column(name), block.first)
+                except DatasetError as error:
+                    stopped[name] = error
+    found: list[Summary] = []
+    for name, column in columns.items():
+        if name not in stopped:
+            found.append(column.summary(problems))
+            continue
+        found.append(Summary(name, "ignored", rows, why=_WRONG))
+        wanted = f"a finite number in column {shown(name)}"
+        if not offenders.look(problems, path, name, _infinite, wanted):
+            with problems.collecting(path):
+                raise stopped[name]
+    return found
+
+
+def _infinite(values: Any) -> tuple[Any, Callable[[int], str]]:
+    import pyarrow as pa
+
+    pc = compute()
+    if is_text(values.type):
+        numbers = numbers_of(text_of(values))
+    elif pa.types.is_floating(values.type):
+        numbers = pc.cast(values, pa.float64(), safe=False)
+    else:
+        numbers = pa.nulls(len(values), pa.float64())
+    return pc.is_inf(numbers), lambda place: str(numbers[place].as_py())
+
+
+def _no_number(values: Any) -> tuple[Any, Callable[[int], str]]:
+    pc, known = compute(), text_of(values)
+    return pc.and_(pc.is_valid(known), pc.is_null(numbers_of(known))), offenders.value(known)
+
+
+def _no_date(values: Any) -> tuple[Any, Callable[[int], str]]:
+    pc, known = compute(), text_of(values)
+    return pc.invert(pc.match_substring_regex(known, DATE)), offenders.value(known)
 
 
 def described(columns: list[Summary]) -> Iterator[str]:
@@ -201,7 +247,7 @@ class _Column:
             self.low, self.high = min(self.low, ends["min"]), max(self.high, ends["max"])
         self.whole.see(numbers)
 
-    def summary(self) -> Summary:
+    def summary(self, problems: Problems) -> Summary:
         """What it is, now that all rows are known."""
         known = self.rows - self.missing
         found = Summary(self.name, "ignored", self.rows, self.missing)
@@ -211,7 +257,9 @@ class _Column:
         if self.said is not None:
             found.kind, found.why = self.said, "as you say"
         else:
-            found.kind, found.why = (self.typed, "") if self.typed else self._kind_of_text(known)
+            found.kind, found.why = (
+                (self.typed, "") if self.typed else self._kind_of_text(known, problems)
+            )
             if found.kind == "numeric" and known == self.rows:
                 found.hint = self.whole.hint(self.name, self.rows)
         if found.kind == "numeric":
@@ -220,7 +268,7 @@ class _Column:
             found.distinct = len(self.distinct)
         return found
 
-    def _kind_of_text(self, known: int) -> tuple[Kind, str]:
+    def _kind_of_text(self, known: int, problems: Problems) -> tuple[Kind, str]:
         wanted: tuple[tuple[str, Kind, str], ...] = (
             (NUMBER, "numeric", "a number"),
             (DATE, "date", "a date such as 2026-01-31"),
@@ -230,9 +278,11 @@ class _Column:
             if matching == known:
                 return kind, ""
             if matching >= _MOSTLY * known:
-                row, value = self.others[pattern]
                 most = f"as {matching:,} of {known:,} values are"
-                refuse(self.path, f"{what} in column {shown(self.name)}, {most}", shown(value), row)
+                wrong = _no_number if pattern == NUMBER else _no_date
+                most = f"{what} in column {shown(self.name)}, {most}"
+                offenders.look(problems, self.path, self.name, wrong, most)
+                return "ignored", _WRONG
         if self.commas.throughout and 2 * self.commas.commas >= known:
             return "numeric", "with decimal commas"
         if self.commas.doubtful or self.commas.commas >= _MOSTLY * known:
@@ -240,7 +290,9 @@ class _Column:
             most = f"numbers with a decimal point in column {shown(self.name)}"
             most += " (--ignored sets a column aside), or with decimal commas throughout"
             may_be = "" if self.commas.clear else ", which may be a thousand"
-            refuse(self.path, most, f"{shown(value)}{may_be}", row)
+            with problems.collecting(self.path):
+                refuse(self.path, most, f"{shown(value)}{may_be}", row)
+            return "ignored", _WRONG
         if self.distinct is not None and {v.casefold() for v in self.distinct} <= {*TRUE, *FALSE}:
             return "boolean", ""
         # Names of several words, such as countries, are names all the same.

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from pipeline.datasets.tables import files, trees
 from pipeline.datasets.tables.graph import Draft, Graph
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.datasets.tables.trees import Value
 
 _READERS = {".json": trees.read_json, ".yaml": trees.read_yaml, ".yml": trees.read_yaml}
@@ -20,7 +21,7 @@ _BELOW = "an object, a list or null below a node (an object about one node has a
 Trail = tuple[str, Any] | None
 
 
-def read(path: Path) -> Graph:
+def read(path: Path, problems: Problems = AT_ONCE) -> Graph:
     """Read a hierarchy.
 
     Raises:
@@ -31,7 +32,7 @@ def read(path: Path) -> Graph:
     if suffix not in _READERS:
         files.check(path)
         files.refuse(path, "name", f"a name that ends with {', '.join(SUFFIXES)}", repr(suffix))
-    draft = Draft(path, _place)
+    draft = Draft(path, _place, problems)
     ignored: dict[str, int] = {}
     # The next node of the file is the last one here; no recursion, for hierarchies may be deep.
     top = _nodes(draft, _READERS[suffix](path), None, ignored)
@@ -40,8 +41,7 @@ def read(path: Path) -> Graph:
         text, name, children, above = waiting.pop()
         node = text.strip()  # as labels are
         here = (node, above)
-        draft.add(node, here, name)
-        if above is not None:
+        if draft.add(node, here, name) and above is not None:
             draft.connect(node, above[0], here)
         below = _nodes(draft, children, here, ignored)
         waiting += [(*node, here) for node in reversed(below)]
@@ -62,7 +62,8 @@ def _nodes(
             return [_record(draft, value, trail, ignored)]
         return [(node, "", children) for node, children in value.items()]
     if not isinstance(value, list):
-        draft.refuse(trail, _BELOW, _kind(value))
+        draft.take(_BELOW, trail, _BELOW, _kind(value))
+        return []
     nodes: list[tuple[str, str, Value]] = []
     for item in value:
         if isinstance(item, str):
@@ -70,7 +71,8 @@ def _nodes(
         elif isinstance(item, dict):
             nodes += _nodes(draft, item, trail, ignored)
         else:
-            draft.refuse(trail, "ids and objects in a list", _kind(item))
+            expected = "ids and objects in a list"
+            draft.take(expected, trail, expected, _kind(item))
     return nodes
 
 
@@ -87,14 +89,18 @@ def _record(
         if key in _KEYS:
             continue
         if isinstance(extra, dict | list):  # perhaps its children under another name
-            draft.refuse(here, f"the keys {', '.join(_KEYS)}", f"{files.shown(key)} with values")
+            expected = f"the keys {', '.join(_KEYS)}"
+            draft.take(expected, here, expected, f"{files.shown(key)} with values")
         ignored[key] = ignored.get(key, 0) + 1
     name = value.get("name") or ""
     if not isinstance(name, str):
-        draft.refuse(here, "a text as name", _kind(name))
+        draft.take("a text as name", here, "a text as name", _kind(name))
+        name = ""
     children = value.get("children")
     if children is not None and not isinstance(children, dict | list):
-        draft.refuse(here, "an object, a list or null as children", _kind(children))
+        expected = "an object, a list or null as children"
+        draft.take(expected, here, expected, _kind(children))
+        children = None
     return value["id"], name.strip(), children
 
 

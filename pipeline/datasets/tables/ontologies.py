@@ -6,10 +6,11 @@ from pipeline.config.tables import HierarchyFile
 from pipeline.datasets import obo
 from pipeline.datasets.tables import files
 from pipeline.datasets.tables.graph import Draft, Graph
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.errors import HierarchyError
 
 
-def read(path: Path, options: HierarchyFile) -> Graph:
+def read(path: Path, options: HierarchyFile, problems: Problems = AT_ONCE) -> Graph:
     """Read the terms in use; edges are the relations that `options.relations` lists.
 
     Raises:
@@ -22,7 +23,7 @@ def read(path: Path, options: HierarchyFile) -> Graph:
     if absent := [relation for relation in options.relations if relation not in there]:
         found = files.several(list(there)) if there else "none"
         files.refuse(path, "content", f"terms related by {files.several(absent)}", found)
-    draft = Draft(path, ontology.place)
+    draft = Draft(path, ontology.place, problems)
     for term in used:  # all before the edges: the order is that of the terms
         draft.add(term.id, term.id, term.name)
     retired = 0
@@ -33,8 +34,8 @@ def read(path: Path, options: HierarchyFile) -> Graph:
             if parent not in ontology.terms:
                 found = f"{files.shown(parent)} as parent of {files.shown(term.id)}"
                 expected = f"a term of the file behind {files.shown(relation)}"
-                draft.refuse(term.id, expected, found, HierarchyError)
-            if ontology.terms[parent].obsolete:
+                draft.take("a term of the file", term.id, expected, found, HierarchyError)
+            elif ontology.terms[parent].obsolete:
                 retired += 1
             else:
                 draft.connect(term.id, parent, term.id)

@@ -1,17 +1,20 @@
 """One's own tables as a data set."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.config.tables import Features as FeatureOptions
 from pipeline.config.tables import TableFile, Tables
 from pipeline.datasets.source import Features, RawDataset, Source
-from pipeline.datasets.tables import columns, frames, hierarchies, labels
+from pipeline.datasets.tables import columns, frames, hierarchies, labels, offenders
 from pipeline.datasets.tables.closure import Closure
 from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.frames import refuse
+from pipeline.datasets.tables.graph import Graph
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.datasets.tables.remembered import Last
 from pipeline.datasets.verified import RawFile
 from pipeline.errors import DatasetError, HierarchyError
@@ -72,46 +75,43 @@ class OwnTables(Source):
             text = str(error)
             for path, copy in copies.items():
                 text = text.replace(str(copy), f"{path} ({copy})")
-            raise type(error)(text) from None
+            kind = HierarchyError if isinstance(error, HierarchyError) else DatasetError
+            raise kind(text) from None
 
-    def read_from(self, paths: Mapping[str, Path]) -> RawDataset:
+    def read_from(self, paths: Mapping[str, Path], problems: Problems = AT_ONCE) -> RawDataset:
         """Read features, labels and hierarchy.
 
         Args:
             paths: of `features`, `labels` and, where there is a file of it, `hierarchy`.
+            problems: take what is wrong; all of it is raised at the end.
 
         Raises:
             DatasetError, HierarchyError: a file is missing, malformed or at odds with another one;
                 file, row or line, and value are named.
         """
-        options = self._tables.features
-        path = paths["features"]
-        frame = columns.read(path, Plan.of(frames.names(path), options, path))
-        ids = self.ids(path, len(frame))
-        graph = None
-        if self._tables.hierarchy is not None:
-            graph = hierarchies.read(paths["hierarchy"], self._tables.hierarchy)
-        nodes = None if graph is None else graph.nodes
-        given = labels.read(paths["labels"], self._tables.labels, ids, nodes)
-        if graph is None:
-            graph = hierarchies.descend(
-                ((row, label) for row, mine in enumerate(given.labels) for label in mine),
-                self._tables.separator,
-                path=paths["labels"],
-                place=lambda row: f"example {shown(ids[row])}",
+        path, above, graph, found = paths["features"], self._tables.hierarchy, None, None
+        examples = problems.tried(path, lambda: self.examples(path, problems))
+        if above is not None:
+            file = paths["hierarchy"]
+            graph = problems.tried(file, lambda: hierarchies.read(file, above, problems))
+        if examples is not None and (graph is None) == (above is None):
+            path = paths["labels"]
+            found = problems.tried(
+                path, lambda: self._labelled(path, examples.ids, graph, problems)
             )
+        problems.raise_if_any()
+        assert examples is not None  # else there was a problem
+        assert found is not None
+        given, graph, missing = found
         roots = graph.nodes.keys() - {child for child, _ in graph.edges}
-        missing = Closure(graph.edges).missing(
-            given.labels, ids, paths["labels"], refuse=self._tables.labels.closure == "refuse"
-        )
         files = {file.sha256: Path(file.path).name for file in self._roles().values()}
         return RawDataset(
-            ids=ids,
-            groups=ids if options.group is None else text(path, options.group, "a group"),
+            ids=examples.ids,
+            groups=examples.groups,
             labels=given.labels,
             nodes=graph.nodes,
             edges=graph.edges,
-            attributes=frame,
+            attributes=examples.frame,
             info={
                 "source": f"own tables: {', '.join(files.values())}",
                 "version": " ".join(sha256[:12] for sha256 in files),
@@ -120,9 +120,62 @@ class OwnTables(Source):
             },
             # What lies above all nodes is true of every example that has any.
             unscored=frozenset(roots if len(roots) == 1 else ()),
-            splits=None if options.split is None else _splits(path, options.split),
-            moments=None if options.time is None else _moments(path, options.time),
+            splits=examples.splits,
+            moments=examples.moments,
         )
+
+    def examples(self, path: Path, problems: Problems = AT_ONCE) -> "Examples":
+        """Read the features, and what else their table says of the examples.
+
+        Raises:
+            DatasetError: see `read_from`.
+        """
+        options = self._tables.features
+        frame, groups, splits, moments = None, None, None, None
+        with problems.part() as mine:
+            with mine.collecting(path):
+                plan = self._plan(path, problems)
+                frame = None if plan is None else columns.read(path, plan, mine)
+            ids = self.ids(path, 0 if frame is None else len(frame), mine)
+            if options.group is not None:
+                groups = text(path, options.group, "a group", mine)
+            with mine.collecting(path):
+                splits = None if options.split is None else _splits(path, options.split, mine)
+            with mine.collecting(path):
+                moments = None if options.time is None else _moments(path, options.time, mine)
+        if frame is None and options.id is None:
+            problems.raise_if_any()  # nobody knows how many there are
+        return Examples(frame, ids, groups or ids, splits, moments)
+
+    def _plan(self, path: Path, problems: Problems) -> Plan | None:
+        """None where no column is left but for those that something is wrong with."""
+        try:
+            return Plan.of(frames.names(path), self._tables.features, path)
+        except DatasetError:
+            if problems.concern(path):
+                return None
+            raise
+
+    def _labelled(
+        self, path: Path, ids: tuple[str, ...], graph: Graph | None, problems: Problems
+    ) -> tuple[labels.Found, Graph, list[str]]:
+        """Labels, their hierarchy, and a note where labels are not closed upward."""
+        options = self._tables.labels
+        before = problems.count
+        given = labels.read(path, options, ids, None if graph is None else graph.nodes, problems)
+        if graph is None:
+            graph = hierarchies.descend(
+                ((row, label) for row, mine in enumerate(given.labels) for label in mine),
+                self._tables.separator,
+                path=path,
+                place=lambda row: f"example {shown(ids[row])}",
+                problems=problems,
+            )
+        # What is wrong with labels is perhaps why others lack something.
+        refuse = options.closure == "refuse" and problems.count == before
+        closure = Closure(graph.edges)
+        missing = closure.missing(given.labels, ids, path, refuse=refuse, problems=problems)
+        return given, graph, missing
 
     def features(self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int) -> Features:
         """Columns as numbers: see `Encoder`."""
@@ -132,21 +185,29 @@ class OwnTables(Source):
         encoder = Encoder.fit(raw.attributes, plan, fit_rows, max_features)
         return Features(encoder.transform(raw.attributes), encoder.names, encoder.files())
 
-    def ids(self, path: Path, rows: int) -> tuple[str, ...]:
-        """Of the examples, each once.
+    def ids(self, path: Path, rows: int, problems: Problems = AT_ONCE) -> tuple[str, ...]:
+        """Of the examples, each once; `problems` take others.
 
         Raises:
             DatasetError: one is missing or there again.
         """
         if self._tables.features.id is None:
             return tuple(str(number) for number in range(1, rows + 1))
-        found = text(path, self._tables.features.id, "an id")
-        if len(set(found)) < len(found):
-            seen: set[str] = set()
-            for row, one in enumerate(found, start=1):
-                if one in seen:
-                    refuse(path, "each id once", f"{shown(one)} again", row)
-                seen.add(one)
+        with problems.part() as mine:
+            found = text(path, self._tables.features.id, "an id", mine)
+            again: list[int] = []
+            if len(set(found)) < len(found):
+                seen: set[str] = set()
+                for row, one in enumerate(found):
+                    if one and one in seen:
+                        again.append(row)
+                    seen.add(one)
+            mine.each(
+                path,
+                "each id once",
+                again,
+                lambda row: refuse(path, "each id once", f"{shown(found[row])} again", row + 1),
+            )
         return found
 
     def _roles(self) -> dict[str, TableFile]:
@@ -155,20 +216,36 @@ class OwnTables(Source):
         return roles | ({"hierarchy": tables.hierarchy} if tables.hierarchy is not None else {})
 
 
-def text(path: Path, name: str, what: str) -> tuple[str, ...]:
-    """A column as text, whatever it is in the file.
+class Examples(NamedTuple):
+    """What the table of the features says of each example; see `RawDataset`."""
+
+    frame: Any
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    splits: tuple[str, ...] | None
+    moments: tuple[float, ...] | None
+
+
+def text(path: Path, name: str, what: str, problems: Problems = AT_ONCE) -> tuple[str, ...]:
+    """A column as text, whatever it is in the file; "" where `problems` took an empty cell.
 
     Raises:
         DatasetError: a row has none, be it empty, null or NaN.
     """
-    return _text(path, name, what)
+    try:
+        return _text(path, name, what)
+    except DatasetError:
+        if problems is AT_ONCE:
+            raise
+    return _read_text(path, name, what, problems)
 
 
-def _read_text(path: Path, name: str, what: str) -> tuple[str, ...]:
+def _read_text(path: Path, name: str, what: str, problems: Problems = AT_ONCE) -> tuple[str, ...]:
     import pyarrow as pa
 
     pc = frames.compute()
     found: list[str] = []
+    wanted = f"{what} in column {shown(name)}"
     for block in frames.blocks(path, [name]):
         values = block.table.column(name)
         texts = frames.as_text(values, name, path)
@@ -176,8 +253,10 @@ def _read_text(path: Path, name: str, what: str) -> tuple[str, ...]:
             texts = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.string()), texts)
         cells = [cell.strip() for cell in pc.fill_null(texts, "").to_pylist()]
         if "" in cells:
-            row = block.first + cells.index("")
-            refuse(path, f"{what} in column {shown(name)}", "an empty cell", row)
+            empty = [row for row, cell in enumerate(cells, start=block.first) if not cell]
+            problems.each(
+                path, wanted, empty, lambda row: refuse(path, wanted, "an empty cell", row)
+            )
         found += cells
     return tuple(found)
 
@@ -195,19 +274,21 @@ def _plan_of(made: Sequence[str], options: FeatureOptions) -> Plan:
     return Plan.of([*names, *options.special, *options.ignored], options, Path(options.path))
 
 
-def _splits(path: Path, name: str) -> tuple[str, ...]:
-    found = text(path, name, "a split")
-    for row, value in enumerate(found, start=1):
-        if value.casefold() not in SPLITS:
-            wanted = f"train, valid or test in column {shown(name)}"
-            refuse(path, wanted, shown(value), row)
+def _splits(path: Path, name: str, problems: Problems) -> tuple[str, ...]:
+    before = problems.count
+    found = text(path, name, "a split", problems)
+    other = [row for row, value in enumerate(found) if value and value.casefold() not in SPLITS]
+    wanted = f"train, valid or test in column {shown(name)}"
+    problems.each(path, wanted, other, lambda row: refuse(path, wanted, shown(found[row]), row + 1))
+    if problems.count > before:
+        return ()
     splits = tuple(SPLITS[value.casefold()] for value in found)
     if absent := {"train", "test"} - set(splits):
         refuse(path, f"rows of both train and test in column {shown(name)}", f"no {min(absent)}")
     return splits
 
 
-def _moments(path: Path, name: str) -> tuple[float, ...]:
+def _moments(path: Path, name: str, problems: Problems) -> tuple[float, ...]:
     """Days of dates, numbers as they are, exact enough that what differs stays apart.
 
     Raises:
@@ -219,12 +300,17 @@ def _moments(path: Path, name: str) -> tuple[float, ...]:
     column = Column(name, columns.temporal(values for _, values in blocks))
     found: list[float] = []
     for start, values in blocks:
-        moments = columns.moments(values, column, start, path)
-        unknown = np.flatnonzero(~np.isfinite(moments))
-        if len(unknown):
-            place = unknown[0]
-            what = "an empty cell" if np.isnan(moments[place]) else str(moments[place])
+        before = problems.count
+        moments = columns.moments(values, column, start, path, problems)
+        if problems.count == before:  # else a value that is none looks like an empty cell
             wanted = f"a date or a finite number in column {shown(name)}"
-            refuse(path, wanted, what, start + int(place))
+            offenders.take(
+                problems, path, wanted, ~np.isfinite(moments), partial(_moment, moments), start
+            )
         found += moments.tolist()
     return tuple(found)
+
+
+def _moment(moments: "np.ndarray", place: int) -> str:
+    value = float(moments[place])
+    return "an empty cell" if value != value else str(value)

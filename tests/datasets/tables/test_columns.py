@@ -342,7 +342,11 @@ def test_plans_that_fit_no_table_are_refused(names: list[str], lists: dict[str, 
 def test_tables_of_other_columns_are_refused(names: list[str], message: str):
     known = plan(["a", "b", "x"], ignored=["x"])
     known.check(["b", "a"], Path("x.csv"))
-    known.check(["b", "a", "x"], Path("x.csv"))
+    assert known.check(["b", "a", "x"], Path("x.csv")) == ([], [])
     known.check(["b", "a", "__index_level_0__"], Path("x.csv"))  # pandas' own
+    options: dict[str, Any] = {"needless": {"b"}, "ignore_unknown": True}
+    assert known.check(["c", "a"], Path("x.csv"), **options) == (["b"], ["c"])
+    with pytest.raises(DatasetError, match="expected the columns 'a', which"):
+        known.check(["c"], Path("x.csv"), **options)
     with pytest.raises(DatasetError, match=message):
         known.check(names, Path("x.csv"))

@@ -51,7 +51,7 @@ ASKED = {
     "two columns of a text": ("x.txt", "a\tb/c\nd\te\n", "FILE, header: expected columns of a kn"),
     "two columns with bars": ("x.txt", "a|b\nc|d\n", "FILE, header: expected columns of a known"),
     "slashes in columns": ("x.txt", "a,b\nc/d,e\n", "FILE, header: expected columns of a known p"),
-    "one column": ("x.csv", "things\na/b\n", "found 'things'. Say what the columns are: format"),
+    "one column": ("x.csv", "things\na/b\n", "found 'things'. Say what the columns are: --child"),
     "lines without separator": ("x.txt", "animals\ncats\n", "FILE, header: expected columns of a"),
     "two children": ("x.csv", "node,id,parent\n1,2,3\n", "found 'node', 'id'. Say what the colu"),
     "two parents": ("x.csv", "child,parent,is_a\n1,2,3\n", "found 'parent', 'is_a'. Say what the"),
@@ -81,7 +81,7 @@ def test_what_a_file_does_not_tell_is_refused_with_the_options(case, tmp_path):
         hierarchies.detect(path)
     assert message in str(error.value).replace(str(path), "FILE")
     if "header" in message or "Say" in message:
-        assert "format `edges` with the columns `child` and `parent`" in str(error.value)
+        assert "--child and --parent name those of an edge's ends" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,24 @@ def test_numbers_stay_and_categories_are_what_scikit_learn_makes_of_them(encoder
     assert np.array_equal(made[:, 4:8], given[given.columns[2:6]])
 
 
+def test_columns_that_never_differ_are_needed_by_nobody(encoder: Encoder):
+    assert not encoder.needless
+    same = frame().assign(**{"c": "red", "b": np.float32(1), "t": "pain"})
+    same["d: days"] = same["d: year, sine"] = np.float32(0)
+    left = Encoder.fit(same, PLAN, ROWS, 40)
+    assert left.needless == {"c", "b", "t"}
+    assert Encoder.load(left.files()).needless == left.needless
+    same["d: year, cosine"] = same["c"] = ""
+    same["d: year, cosine"] = np.float32(0)
+    assert Encoder.fit(same, PLAN, ROWS, 40).needless == {"c", "b", "t", "d"}
+
+
+def test_directions_have_names_for_people(encoder: Encoder):
+    assert encoder.readable[:2] == ("'n'", "'c=blue'")
+    assert encoder.readable[8:10] == ("direction 0 of the text 't'", "direction 1 of the text 't'")
+    assert len(encoder.readable) == len(encoder.names)
+
+
 def test_texts_become_the_leading_directions_of_their_ngrams(encoder: Encoder):
     given = frame()["t"]
     ngrams = TfidfVectorizer(

@@ -1,0 +1,239 @@
+"""The section `tables` of params.yaml, from what one's files hold and what one says of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import parse
+from pipeline.config.tables import Tables
+from pipeline.datasets.tables import frames, hierarchies, layouts, offenders, strings
+from pipeline.datasets.tables.files import several, shown
+from pipeline.datasets.tables.kinds import INDEX, Kind, Summary
+from pipeline.datasets.tables.problems import Problems
+from pipeline.datasets.tables.source import OwnTables, text
+from pipeline.datasets.verified import sha256_of
+from pipeline.errors import ConfigError, DatasetError
+
+_IDS = ("id", "ids", "example", "example_id", "key", "uid", "identifier")
+_NEARLY = 0.95  # different values of a column that was meant to tell rows apart, as a share
+_LISTED = 300  # numeric columns in params.yaml, at most
+_NAMED = ("categorical", "boolean", "date", "text", "ignored")  # lists of `tables.features`
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user says of the files; what is None or empty is found out.
+
+    Attributes:
+        features, labels: the tables; may be the same.
+        hierarchy: None where labels are paths and make it.
+        name: of the data set; None takes that of the features.
+        kinds: column -> what it is.
+        relations: of an ontology that are edges.
+    """
+
+    features: Path
+    labels: Path
+    hierarchy: Path | None = None
+    name: str | None = None
+    id: str | None = None
+    group: str | None = None
+    split: str | None = None
+    time: str | None = None
+    label_id: str | None = None
+    label_column: str | None = None
+    delimiter: str | None = None
+    separator: str | None = None
+    child: str | None = None
+    parent: str | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    relations: Sequence[str] = ()
+
+
+def whole(request: Request, values: dict[str, Any], columns: list[Summary]) -> Tables:
+    """The section, now that it is known what each file is."""
+    if _same(request.labels, request.features):
+        _keep_labels_out(values, columns)
+    _name_numbers(values["features"], columns)
+    return checked(values)
+
+
+def checked(values: dict[str, Any]) -> Tables:
+    """The section, checked as if it stood in params.yaml."""
+    try:
+        tables = parse({"tables": {"name": "-"} | values}, "what you say of the files").tables
+    except ConfigError as error:
+        said = str(error)
+        for parameter, option in _SAID.items():
+            said = said.replace(f" {parameter}:", f" {option}:")
+        raise ConfigError(said) from None
+    assert tables is not None
+    return tables
+
+
+def _file(path: Path) -> dict[str, Any]:
+    """Path and sha256, relative to the workspace if it lies in there."""
+    absolute, workspace = path.absolute(), Path.cwd()
+    inside = absolute.is_relative_to(workspace)
+    kept = absolute.relative_to(workspace) if inside else absolute
+    return {"path": kept.as_posix(), "sha256": sha256_of(frames.regular(path))}
+
+
+# Parameters that are said by options and not checked otherwise.
+_SAID = {
+    "tables.labels.delimiter": "--delimiter",
+    "tables.hierarchy.separator": "--separator",
+    "tables.separator": "--separator",
+}
+ANY_FILE = {"path": "-", "sha256": "0" * 64}
+ANY_LABELS = ANY_FILE | {"layout": "delimited", "node": "-"}
+
+
+def alone(features: dict[str, Any]) -> OwnTables:
+    """The examples, whatever their labels are."""
+    return OwnTables("-", checked({"features": features, "labels": ANY_LABELS}))
+
+
+def features_of(
+    request: Request, columns: list[Summary], problems: Problems
+) -> dict[str, Any] | None:
+    """The values of `tables.features`; None if a column is not there."""
+    there = {column.name: column for column in columns}
+    said = {"--id": request.id, "--groups": request.group, "--split": request.split}
+    said["--time"] = request.time
+    said |= {f"--{kind} {name}": name for name, kind in request.kinds.items()}
+    missing = [(o.split()[0], name) for o, name in said.items() if name and name not in there]
+    for option, name in missing:
+        with problems.collecting(request.features):
+            raise DatasetError(
+                f"{request.features}: expected the column {shown(name)} ({option}), "
+                f"found {several(list(there))}"
+            )
+    if missing:
+        return None
+    id_column = request.id or _id_column(columns, request, problems)
+    special = {id_column, request.group, request.split, request.time}
+    lists: dict[str, list[str]] = {kind: [] for kind in _NAMED}
+    for column in columns:
+        if column.name not in special and column.kind in lists:
+            lists[column.kind].append(column.name)
+    found = _file(request.features) | {
+        "id": id_column,
+        "group": request.group,
+        "split": request.split,
+        "time": request.time,
+    }
+    return found | {kind: names for kind, names in lists.items() if names}
+
+
+def _id_column(columns: list[Summary], request: Request, problems: Problems) -> str | None:
+    """A column that is called so, that the labels have too, or the first one that tells rows apart.
+
+    Numbers can be ids as well, but only the labels can tell.
+    """
+    taken = (request.group, request.split, request.time, request.label_column)
+    free = [c for c in columns if c.name not in {*request.kinds, *taken} and not c.missing]
+    called = [c.name for c in free if c.name.strip().casefold() in _IDS]
+    apart = [c.name for c in free if c.kind == "ignored" and c.distinct == c.rows]
+    among_labels: set[str] = set()
+    with offenders.reading(problems, request.labels):
+        frames.regular(request.labels)
+        if not _same(request.labels, request.features):
+            among_labels |= set(strings.header(request.labels))
+    both = [c for c in free if c.name in among_labels and not INDEX.fullmatch(c.name)]
+    different = {c.name: len(set(text(request.features, c.name, "an id"))) for c in both}
+    shared = [c.name for c in both if different[c.name] == c.rows]
+    # Where a few are there again, these are what is wrong.
+    nearly = [c.name for c in both if different[c.name] >= _NEARLY * c.rows]
+    return next(iter([*called, *shared, *apart, *nearly]), None)
+
+
+def labels_of(
+    request: Request, ids: tuple[str, ...] | None, nodes: Mapping[str, str] | None, id_: str | None
+) -> dict[str, Any]:
+    """The values of `tables.labels`, and of `tables.separator` where labels are paths."""
+
+    def detect(separator: str | None) -> dict[str, str | None]:
+        return layouts.detect(
+            request.labels,
+            ids,
+            nodes,
+            id_column=request.label_id,
+            node_column=request.label_column,
+            delimiter=request.delimiter,
+            features_id=id_,
+            separator=separator,
+            with_features=_same(request.labels, request.features),
+        )
+
+    found, separator = detect(request.separator), request.separator
+    if nodes is None:
+        separator = separator or layouts.separator(request.labels, str(found["node"]))
+        found = detect(separator)
+    values: dict[str, Any] = {"labels": _file(request.labels) | found}
+    return values | ({} if separator is None else {"separator": separator})
+
+
+def _name_numbers(features: dict[str, Any], columns: list[Summary]) -> None:
+    """Name the numeric columns, too, so that a new one is no feature in silence.
+
+    Where they are very many, such as those of arrays, whoever reads params.yaml is spared.
+    """
+    others = {name for kind in _NAMED for name in features.get(kind, [])}
+    others |= {features[role] for role in ("id", "group", "split", "time")}
+    numeric = [column.name for column in columns if column.name not in others]
+    if len(numeric) <= _LISTED:
+        features["numeric"] = numeric
+
+
+def hierarchy_of(request: Request, path: Path) -> dict[str, Any]:
+    """The values of `tables.hierarchy`."""
+    ends = {"child": request.child, "parent": request.parent}
+    found: dict[str, Any] = {"format": "edges"} | ends
+    missing = [end for end, column in ends.items() if column is None]
+    if len(missing) == 1:
+        (given,) = ends.keys() - set(missing)
+        raise ConfigError(
+            f"--{given}: expected --{missing[0]} as well, the column of the other ends of the "
+            f"edges, found none. {path} has {several(strings.header(path))}"
+        )
+    if missing:
+        found = hierarchies.detect(path)
+    if request.separator is not None and found["format"] == "paths":
+        found["separator"] = request.separator
+    if request.relations:
+        if found["format"] != "obo":
+            raise ConfigError(
+                f"--relations: expected an ontology (.obo) as --hierarchy, found {path}"
+            )
+        found["relations"] = [*request.relations]
+    return _file(path) | found
+
+
+def _keep_labels_out(values: dict[str, Any], columns: list[Summary]) -> None:
+    """Columns of labels that stand among the features are none."""
+    given, features = values["labels"], values["features"]
+    special = {features[role] for role in ("id", "group", "split", "time")}
+    if given["layout"] == "one_hot":
+        raise DatasetError(
+            f"{given['path']}: expected labels as zeros and ones in a table of their own, found "
+            "them among the features"
+        )
+    if given["layout"] == "long":
+        raise DatasetError(
+            f"{given['path']}: expected one row for each example of a table that holds features, "
+            "too, found several"
+        )
+    out = given["node"]
+    for kind in _NAMED:
+        features[kind] = [name for name in features.get(kind, []) if name != out]
+    if out not in special:
+        features["ignored"].append(out)
+    for column in columns:
+        if column.name == out:
+            column.kind, column.why = "ignored", "the labels"
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
