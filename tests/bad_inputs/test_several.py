@@ -110,6 +110,41 @@ CASES: dict[str, tuple[dict[str, Content], list[str], list[str]]] = {
             "features.csv, line 7: expected 7 cells as in the header, found 6",
         ],
     ),
+    "labels without features that can be read": (
+        {
+            "features.csv": changed(FEATURES, "e3,", "e3,,"),
+            "labels.csv": changed(LABELS, "e3,a;b", "e3,x;b"),
+        },
+        [],
+        [
+            "2 problems in 2 files:",
+            "features.csv, line 5: expected 7 cells as in the header, found 8",
+            "labels.csv, line 5: expected nodes of the hierarchy, found 'x'",
+        ],
+    ),
+    "labels without a hierarchy that can be read": (
+        {"hierarchy.csv": "child,parent\na\n", "labels.csv": changed(LABELS, "e3,", "f3,")},
+        [],
+        [
+            "2 problems in 2 files:",
+            "labels.csv, line 5: expected an example that is among the features, found 'f3'",
+            "hierarchy.csv, line 2: expected 2 cells as in the header, found 1",
+        ],
+    ),
+    "labels of which nothing can be told": (
+        {
+            "features.csv": changed(FEATURES, "e3,", "e3,,"),
+            "labels.csv": "who,x,y\n" + "".join(f"e{row},blue,{row}\n" for row in range(12)),
+            "hierarchy.csv": f"{HIERARCHY}a,a\n",
+        },
+        [],
+        [
+            "2 problems in 2 files:",
+            "features.csv, line 5: expected 7 cells as in the header, found 8",
+            "hierarchy.csv, line 7: expected an edge between two nodes, found 'a' as its own "
+            "parent",
+        ],
+    ),
     "lines in another encoding": (
         {"labels.csv": LABELS.replace("e3,a;b", "e3,\xe4").replace("e5,d", "\xe9,d").encode("l1")},
         [],
