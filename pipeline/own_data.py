@@ -13,7 +13,7 @@ from pipeline.config import edit
 from pipeline.config.tables import Tables
 from pipeline.data_card import Understood
 from pipeline.datasets import registry
-from pipeline.datasets.tables import frames, hierarchies, kinds, offenders, strings
+from pipeline.datasets.tables import frames, hierarchies, kinds, labels, offenders, strings
 from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.graph import Graph
 from pipeline.datasets.tables.kinds import Summary
@@ -144,13 +144,38 @@ def _look_at_labels(
     with offenders.reading(problems, request.labels):
         frames.regular(request.labels)
         if features is None or (graph is None and request.hierarchy is not None):
-            strings.read(request.labels)  # a sound table, at least
+            _judge_labels(request, features, graph, problems)
             return None
         ids = None
         if features["id"] is not None:
             ids = alone(features).ids(request.features, 0, problems)
         return labels_of(request, ids, None if graph is None else graph.nodes, features["id"])
     return None
+
+
+def _judge_labels(
+    request: Request, features: dict[str, Any] | None, graph: Graph | None, problems: Problems
+) -> None:
+    """Look at labels where the features or the hierarchy cannot be read, as far as that goes."""
+    table = strings.read(request.labels)
+    quiet = Problems()  # of what cannot be told there is nothing to say
+    with quiet.collecting(request.labels):
+        if features is None:  # all that are among the labels are taken for examples
+            there = (request.label_id, request.id, *frames.names(request.features))
+            column = next((name for name in there if name in table.columns), None)
+            if column is None:
+                return
+            ids = tuple(dict.fromkeys(table.columns[column]))
+        else:
+            column = features["id"]
+            ids = alone(features).ids(request.features, 0) if column is not None else None
+        nodes = None if graph is None else graph.nodes
+        given = labels_of(request, ids, nodes, column)
+        options = checked({"features": ANY_FILE} | given).labels
+        if ids is not None:
+            problems.tried(
+                request.labels, lambda: labels.read(request.labels, options, ids, nodes, problems)
+            )
 
 
 def _name(request: Request) -> str:

@@ -168,7 +168,7 @@ def labels_of(
         )
 
     found, separator = detect(request.separator), request.separator
-    if nodes is None:
+    if nodes is None and request.hierarchy is None:
         separator = separator or layouts.separator(request.labels, str(found["node"]))
         found = detect(separator)
     values: dict[str, Any] = {"labels": _file(request.labels) | found}

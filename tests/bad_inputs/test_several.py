@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.datasets.tables.closure import Closure
 from pipeline.datasets.tables.problems import Problems, Several
 from pipeline.errors import ConfigError, DatasetError
 from tests.bad_inputs import workspace
@@ -110,6 +111,41 @@ CASES: dict[str, tuple[dict[str, Content], list[str], list[str]]] = {
             "features.csv, line 7: expected 7 cells as in the header, found 6",
         ],
     ),
+    "labels without features that can be read": (
+        {
+            "features.csv": changed(FEATURES, "e3,", "e3,,"),
+            "labels.csv": changed(LABELS, "e3,a;b", "e3,x;b"),
+        },
+        [],
+        [
+            "2 problems in 2 files:",
+            "features.csv, line 5: expected 7 cells as in the header, found 8",
+            "labels.csv, line 5: expected nodes of the hierarchy, found 'x'",
+        ],
+    ),
+    "labels without a hierarchy that can be read": (
+        {"hierarchy.csv": "child,parent\na\n", "labels.csv": changed(LABELS, "e3,", "f3,")},
+        [],
+        [
+            "2 problems in 2 files:",
+            "labels.csv, line 5: expected an example that is among the features, found 'f3'",
+            "hierarchy.csv, line 2: expected 2 cells as in the header, found 1",
+        ],
+    ),
+    "labels of which nothing can be told": (
+        {
+            "features.csv": changed(FEATURES, "e3,", "e3,,"),
+            "labels.csv": "who,x,y\n" + "".join(f"e{row},blue,{row}\n" for row in range(12)),
+            "hierarchy.csv": f"{HIERARCHY}a,a\n",
+        },
+        [],
+        [
+            "2 problems in 2 files:",
+            "features.csv, line 5: expected 7 cells as in the header, found 8",
+            "hierarchy.csv, line 7: expected an edge between two nodes, found 'a' as its own "
+            "parent",
+        ],
+    ),
     "lines in another encoding": (
         {"labels.csv": LABELS.replace("e3,a;b", "e3,\xe4").replace("e5,d", "\xe9,d").encode("l1")},
         [],
@@ -177,6 +213,45 @@ CASES: dict[str, tuple[dict[str, Content], list[str], list[str]]] = {
             "labels.csv, line 4: expected nodes of the hierarchy, found 'x' (and in 12 more rows)",
         ],
     ),
+    "objects within objects": (
+        {"h.json": '{"top": {"a": "x", "b": [true], " ": null}, "b": {"c": {"b": null}}}'},
+        ["--hierarchy", "h.json"],
+        [
+            "5 problems in 2 files:",
+            "labels.csv, line 4: expected nodes of the hierarchy, found 'd' (and in 3 more rows)",
+            "h.json, at 'top' > 'a': expected an object, a list or null below a node (an object "
+            "about one node has an `id`), found the text 'x'",
+            "h.json, at 'top' > 'b': expected ids and objects in a list, found true",
+            "h.json, at 'top' > '': expected the id of a node, found an empty one",
+            "h.json, at 'b' > 'c' > 'b': expected a hierarchy without cycles, found 'b' -> 'c' -> "
+            "'b' (child -> parent)",
+        ],
+    ),
+    "terms of nobody": (
+        {
+            "h.obo": "".join(
+                f"[Term]\nid: {node}\nis_a: {above}\n\n"
+                for node, above in (("a", "x"), ("b", "y"), ("c", "a"), ("d", "d"))
+            )
+        },
+        ["--hierarchy", "h.obo"],
+        [
+            "3 problems in 1 file:",
+            "h.obo, line 2: expected a term of the file behind 'is_a', found 'x' as parent of 'a'",
+            "h.obo, line 6: expected a term of the file behind 'is_a', found 'y' as parent of 'b'",
+            "h.obo, line 14: expected an edge between two nodes, found 'd' as its own parent",
+        ],
+    ),
+    "paths with holes": (
+        {"h.txt": "top/a\ntop//b\n/c\ntop/a/d\n"},
+        ["--hierarchy", "h.txt", "--labels", "l.csv"],
+        [
+            "3 problems in 2 files:",
+            "expected the file l.csv, found none",
+            "h.txt, line 2: expected names between separators '/', found an empty one in 'top//b'",
+            "h.txt, line 3: expected names between separators '/', found an empty one in '/c'",
+        ],
+    ),
     "all columns": (
         {"features.csv": "id,age\n" + "".join(f"e{row},{row or 'x'}\n" for row in range(12))},
         ["--labels", "l.csv"],
@@ -213,6 +288,19 @@ def test_all_problems_are_one_message(name: str, folder: Path, capsys: pytest.Ca
     workspace.put(folder, files)
     message = workspace.refusal([*workspace.INIT, *options], capsys)
     assert message.split("\n") == [lines[0], *(f"  {line}" for line in lines[1:])]
+
+
+def test_labels_that_are_not_closed_are_all_named():
+    problems = Problems()
+    closure = Closure([("a", "top"), ("b", "a")])
+    labels, ids = [("b", "a"), ("a", "top"), ("b", "top")], ["x", "y", "z"]
+    closure.missing(labels, ids, Path("l.csv"), refuse=True, problems=problems)
+    with pytest.raises(Several) as error:
+        problems.raise_if_any()
+    lines = str(error.value).split("\n")
+    assert lines[0] == "2 problems in 1 file:"
+    assert lines[1].endswith("found 'b' without 'top' in example 'x'")
+    assert lines[2].endswith("found 'b' without 'a' in example 'z'")
 
 
 def test_what_is_known_is_not_counted_again():
