@@ -11,7 +11,7 @@ import pytest
 from pipeline import cli
 from pipeline.datasets.tables.columns import read
 from pipeline.datasets.tables.formats import text as text_format
-from pipeline.errors import ArtifactError
+from pipeline.errors import ArtifactError, DatasetError
 from pipeline.hml import save_bundle, uncertainty
 from pipeline.hml.decisions import decide_budget
 from pipeline.prediction import ids
@@ -231,6 +231,21 @@ def test_columns_come_in_any_order_and_what_was_no_feature_may_be_absent(
     columns = ["note", "seen", "id", "age", "smokes", "colour"]  # no clinic
     other = trained.write(tmp_path / "other.csv", ROWS, columns)
     pd.testing.assert_frame_equal(predicted(trained_bundle, other, EVERY), whole)
+
+
+def test_decimal_commas_are_read_as_those_of_the_training_data_would_be(
+    trained_bundle: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(text_format, "_BYTES", 500)
+    whole = predicted(trained_bundle, table, EVERY)
+    other = [row | {"age": row["age"].replace(".", ",")} for row in ROWS]
+    written = trained.write(tmp_path / "other.csv", other)
+    pd.testing.assert_frame_equal(predicted(trained_bundle, written, EVERY), whole)
+    other[0] = ROWS[0]
+    output = tmp_path / "none.csv"
+    with pytest.raises(DatasetError, match=r"expected a number in column 'age', found '\d+,\d'"):
+        predict(trained_bundle, trained.write(tmp_path / "both.csv", other), output, EVERY)
+    assert not output.exists()
 
 
 def test_without_ids_rows_are_numbered_and_that_is_said(trained_bundle: Path, tmp_path: Path):

@@ -374,12 +374,15 @@ def test_pandas_reads_the_same(tmp_path_factory, table):
 @given(
     st.sampled_from([".csv", ".tsv", ".txt", ".parquet"]),
     st.binary() | st.text('ab",;|\t\r\n \0\ufeffé').map(str.encode),
+    st.sampled_from([0, 1 << 20]),
 )
-def test_any_bytes_are_read_or_refused(tmp_path_factory, suffix, content):
+def test_any_bytes_are_read_or_refused(tmp_path_factory, suffix, content, large):
     path = tmp_path_factory.getbasetemp() / f"any{suffix}"
     path.write_bytes(content)
     try:
-        table = strings.read(path)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(strings, "_LARGE", large)
+            table = strings.read(path)
     except DatasetError as error:
         check_message(path, error)
         return
