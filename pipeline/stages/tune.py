@@ -69,6 +69,7 @@ class _TrialData:
         self.preprocessing = Standardizer.fit(block)
         self.features = self.preprocessing.transform(block)
         self.labels = problem.data.labels[rows]
+        self.unknown, self.valid_unknown = problem.unknown_of(rows), problem.unknown_of(valid)
         self.valid_features = np.asarray(problem.data.features[valid])
         self.valid_labels = problem.labels[valid]
         if not problem.positives(valid).any():
@@ -88,6 +89,7 @@ class _TrialData:
             lambda rows: ensemble.predict_proba(self.valid_features[rows]),
             self.objective,
             scored=scored,
+            unknown=self.valid_unknown,
         )
 
 
@@ -137,6 +139,7 @@ def _trial(
                 settings,
                 seed=studies.seed(config, method, index),
                 scored=data.problem.scored,
+                unknown=data.unknown,
                 on_epoch=after_epoch,
             )
         except optuna.TrialPruned:

@@ -8,6 +8,7 @@ from pipeline.config.tables import Features as FeatureOptions
 from pipeline.config.tables import TableFile, Tables
 from pipeline.datasets.source import Features, RawDataset, Source
 from pipeline.datasets.tables import columns, frames, hierarchies, labels
+from pipeline.datasets.tables import states as states_
 from pipeline.datasets.tables.closure import Closure
 from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.datasets.tables.files import shown
@@ -94,7 +95,12 @@ class OwnTables(Source):
         given = labels.read(paths["labels"], self._tables.labels, ids, nodes)
         if graph is None:
             graph = hierarchies.descend(
-                ((row, label) for row, mine in enumerate(given.labels) for label in mine),
+                (
+                    (row, label)
+                    for stated in (given.labels, given.negative, given.unknown)
+                    for row, mine in enumerate(stated)
+                    for label in mine
+                ),
                 self._tables.separator,
                 path=paths["labels"],
                 place=lambda row: f"example {shown(ids[row])}",
@@ -103,6 +109,7 @@ class OwnTables(Source):
         missing = Closure(graph.edges).missing(
             given.labels, ids, paths["labels"], refuse=self._tables.labels.closure == "refuse"
         )
+        states = states_.resolve(given, graph, self._tables.labels, ids, paths["labels"])
         files = {file.sha256: Path(file.path).name for file in self._roles().values()}
         return RawDataset(
             ids=ids,
@@ -115,12 +122,13 @@ class OwnTables(Source):
                 "source": f"own tables: {', '.join(files.values())}",
                 "version": " ".join(sha256[:12] for sha256 in files),
                 "notice": "",
-                "notes": [*graph.notes, *given.notes, *missing],
+                "notes": [*graph.notes, *given.notes, *missing, *states.notes],
             },
             # What lies above all nodes is true of every example that has any.
             unscored=frozenset(roots if len(roots) == 1 else ()),
             splits=None if options.split is None else _splits(path, options.split),
             moments=None if options.time is None else _moments(path, options.time),
+            unknown=states.unknown,
         )
 
     def features(self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int) -> Features:
