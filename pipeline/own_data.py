@@ -83,6 +83,11 @@ def init(request: Request) -> int:
     print("\n".join(lines))
     print()
     print("\n".join(edited.diff()))
+    for column in layouts.unread_states(request.labels, found.tables.labels):
+        print(
+            f"\nNote: column {shown(column)} of {request.labels} says positive, negative or "
+            f"unknown in each row, and is not read; --label-state reads it."
+        )
     print(f"\nThe data card is {card}: say there where the data comes from and who may use it.")
     print("Next: rarenode run")
     return 0

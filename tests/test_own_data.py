@@ -444,3 +444,17 @@ def test_paths_that_are_only_known_to_be_absent_are_nodes_too():
     assert raw.unknown is not None
     # Of y or z the one that is not positive, and w but for one example.
     assert raw.unknown.nnz == 12 + 11
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_column_that_looks_like_states_is_asked_about(
+    told: bool, capsys: pytest.CaptureFixture[str]
+):
+    content = STATED["long"][0]
+    Path("labels.csv").write_text(content.replace("state", "seen"))
+    init(*(["--label-state", "seen"] if told else []))
+    note = "Note: column 'seen' of labels.csv says positive, negative or unknown in each row"
+    assert (note in capsys.readouterr().out) != told
+    Path("labels.csv").write_text(content.replace("state", "seen").replace("?", "often"))
+    init()
+    assert note not in capsys.readouterr().out

@@ -174,6 +174,12 @@ def _stated(table: Strings, row: int, given: Sequence[str], options: Labels) -> 
     return _Row((), **{state: given}) if state != "positive" else _Row(given)
 
 
+def are_states(cells: Collection[str]) -> bool:
+    """Whether cells say positive, negative or unknown, and not all of them positive."""
+    found = [_STATES.get(cell.casefold()) for cell in cells]
+    return None not in found and set(found) != {"positive"}
+
+
 def _ones(table: Strings, options: Labels, known: set[str] | None) -> Iterator[_Row]:
     nodes = [name for name in table.columns if name != options.id]
     if known is not None and (unknown := [name for name in nodes if name not in known]):

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from pipeline.config.tables import Labels
 from pipeline.datasets.tables import labels, strings
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.strings import Strings
@@ -134,6 +135,20 @@ def _node_column(table: Strings, others: list[str], known: set[str] | None) -> s
         f"{table.path}: expected to see which column holds the nodes, found "
         f"{several(others) if others else 'none beside the ids'}. --label-column names it"
     )
+
+
+def unread_states(path: Path, options: Labels) -> list[str]:
+    """Columns of a long table that nobody reads, and that say what `tables.labels.state` would.
+
+    A cell of at least one row says that its node is negative or unknown, and all say something.
+    """
+    if options.layout != "long" or options.state is not None:
+        return []
+    names = [name for name in strings.header(path) if name not in (options.id, options.node)]
+    if not names:
+        return []
+    said = {name: {*cells} for name, cells in strings.read(path, names).columns.items()}
+    return [name for name, cells in said.items() if labels.are_states(cells)]
 
 
 def separator(path: Path, node_column: str) -> str:
