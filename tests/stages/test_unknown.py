@@ -167,6 +167,20 @@ def test_what_stands_behind_unknown_labels_changes_no_file(
     ).read_bytes()
 
 
+def test_nothing_is_tuned_on_positives_without_a_known_negative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    data = prepared_problem()
+    closed = HIERARCHY.close(data.labels.toarray())
+    hidden = np.zeros_like(closed)
+    valid = data.rows("valid")
+    hidden[valid] = ~closed[valid]
+    prepared.write(dataclasses.replace(data, unknown=sparse.csr_array(hidden)))
+    with pytest.raises(DatasetError, match="that has a known negative, too, among the validation"):
+        tune.run(CONFIG)
+
+
 def test_figures_say_how_many_labels_are_unknown(folder: Path):
     data = prepared.read(folder / paths.PREPARED)
     assert data.unknown is not None
