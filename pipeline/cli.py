@@ -165,12 +165,20 @@ def _add_init(commands: Any) -> None:
         ("time", "column with dates or numbers that grow: the latest examples are the test"),
         ("label-id", "column of the examples' ids among the labels"),
         ("label-column", "column of the nodes among the labels"),
+        ("label-state", "column among the labels with positive, negative or unknown for each row"),
+        ("label-negative", "column of nodes that an example is known not to have"),
+        ("label-unknown", "column of nodes that nobody knows of whether an example has them"),
         ("child", "column of the children in a table of edges"),
         ("parent", "column of their parents"),
         ("delimiter", "what is between the nodes of a cell"),
         ("separator", "what is between the parts of a path; default: /"),
     ):
         init.add_argument(f"--{name}", metavar=name.split("-")[-1].upper(), help=does)
+    init.add_argument(
+        "--label-absent",
+        choices=("negative", "unknown"),
+        help="what it means that nothing is said of a node; default: negative",
+    )
     for kind in ("numeric", "categorical", "boolean", "date", "text", "ignored"):
         init.add_argument(
             f"--{kind}", nargs="+", default=[], metavar="COLUMN", help=f"columns that are {kind}"
@@ -264,6 +272,10 @@ def _init(options: argparse.Namespace) -> int:
                 time=options.time,
                 label_id=options.label_id,
                 label_column=options.label_column,
+                label_state=options.label_state,
+                label_negative=options.label_negative,
+                label_unknown=options.label_unknown,
+                label_absent=options.label_absent,
                 delimiter=options.delimiter,
                 separator=options.separator and (options.separator.strip() or " "),
                 child=options.child,

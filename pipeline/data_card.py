@@ -61,6 +61,12 @@ def described(found: Understood) -> Iterator[str]:
         f"  labels     {tables.labels.layout}, {each[0]} to {each[-1]} per example (median "
         f"{each[len(each) // 2]}), {used:,} nodes used"
     )
+    if raw.unknown is not None:
+        size = raw.unknown.shape[0] * raw.unknown.shape[1]
+        yield (
+            f"  unknown    {raw.unknown.nnz:,} of {size:,} labels (example, node; "
+            f"{raw.unknown.nnz / size:.1%})"
+        )
     for number, note in enumerate(raw.info["notes"]):
         yield f"  {'notes' if not number else '':10} {note}"
 

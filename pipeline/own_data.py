@@ -13,7 +13,15 @@ from pipeline.config import edit
 from pipeline.config.tables import Tables
 from pipeline.data_card import Understood
 from pipeline.datasets import registry
-from pipeline.datasets.tables import frames, hierarchies, kinds, labels, offenders, strings
+from pipeline.datasets.tables import (
+    frames,
+    hierarchies,
+    kinds,
+    labels,
+    layouts,
+    offenders,
+    strings,
+)
 from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.graph import Graph
 from pipeline.datasets.tables.kinds import Summary
@@ -57,6 +65,11 @@ def init(request: Request) -> int:
     print("\n".join(lines))
     print()
     print("\n".join(edited.diff()))
+    for column in layouts.unread_states(request.labels, found.tables.labels):
+        print(
+            f"\nNote: column {shown(column)} of {request.labels} says positive, negative or "
+            f"unknown in each row, and is not read; --label-state reads it."
+        )
     print(f"\nThe data card is {card}: say there where the data comes from and who may use it.")
     print("Next: rarenode run")
     return 0

@@ -43,6 +43,10 @@ class Request:
     time: str | None = None
     label_id: str | None = None
     label_column: str | None = None
+    label_state: str | None = None
+    label_negative: str | None = None
+    label_unknown: str | None = None
+    label_absent: str | None = None
     delimiter: str | None = None
     separator: str | None = None
     child: str | None = None
@@ -155,6 +159,7 @@ def labels_of(
     """The values of `tables.labels`, and of `tables.separator` where labels are paths."""
 
     def detect(separator: str | None) -> dict[str, str | None]:
+        said = {name: getattr(request, f"label_{name}") for name in layouts.STATED}
         return layouts.detect(
             request.labels,
             ids,
@@ -165,6 +170,7 @@ def labels_of(
             features_id=id_,
             separator=separator,
             with_features=_same(request.labels, request.features),
+            stated={name: column for name, column in said.items() if column is not None},
         )
 
     found, separator = detect(request.separator), request.separator
@@ -172,6 +178,8 @@ def labels_of(
         separator = separator or layouts.separator(request.labels, str(found["node"]))
         found = detect(separator)
     values: dict[str, Any] = {"labels": _file(request.labels) | found}
+    if request.label_absent is not None:
+        values["labels"]["absent"] = request.label_absent
     return values | ({} if separator is None else {"separator": separator})
 
 
@@ -225,13 +233,12 @@ def _keep_labels_out(values: dict[str, Any], columns: list[Summary]) -> None:
             f"{given['path']}: expected one row for each example of a table that holds features, "
             "too, found several"
         )
-    out = given["node"]
+    out = [given[role] for role in ("node", *layouts.STATED) if given.get(role) is not None]
     for kind in _NAMED:
-        features[kind] = [name for name in features.get(kind, []) if name != out]
-    if out not in special:
-        features["ignored"].append(out)
+        features[kind] = [name for name in features.get(kind, []) if name not in out]
+    features["ignored"] += [name for name in out if name not in special]
     for column in columns:
-        if column.name == out:
+        if column.name in out:
             column.kind, column.why = "ignored", "the labels"
 
 

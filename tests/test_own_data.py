@@ -382,3 +382,133 @@ def test_another_name_is_no_data_set():
     with pytest.raises(DatasetError, match=r"found 'featurs'\. Did you mean 'features'\?"):
         registry.of(config.model_copy(update={"dataset": "featurs"}))
     assert not isinstance(registry.of(config.model_copy(update={"dataset": "hpo_eye"})), OwnTables)
+
+
+STATED = {
+    "long": (
+        "id,node,state\n" + "".join(f"e{n},{'cdb'[n % 3]},yes\n" for n in range(12))
+        + "e0,d,?\ne1,c,no\n",
+        ["--label-state", "state"],
+        {"layout": "long", "id": "id", "node": "node", "state": "state"},
+    ),
+    "delimited": (
+        "id,labels,not,maybe\n"
+        + "".join(
+            f"e{n},{'cdb'[n % 3]},{'c' if n == 1 else ''},{'d' if n == 0 else ''}\n"
+            for n in range(12)
+        ),
+        ["--label-negative", "not", "--label-unknown", "maybe"],
+        {"layout": "delimited", "id": "id", "node": "labels", "negative": "not",
+         "unknown": "maybe"},
+    ),
+    "one_hot": (
+        "id,a,b,c,d\n"
+        + "".join(
+            f"e{n},0,{n % 3 // 2},{1 - (n % 3 + 1) // 2},{'?' if n == 0 else n % 3 % 2}\n"
+            for n in range(12)
+        ),
+        [],
+        {"layout": "one_hot", "id": "id"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", STATED)
+def test_unknown_labels_are_told_in_each_layout(layout: str, capsys: pytest.CaptureFixture[str]):
+    content, arguments, expected = STATED[layout]
+    Path("labels.csv").write_text(content)
+    assert section("labels", init(*arguments)) == expected
+    # Nobody knows of d; of b, which lies above it, neither then. Its other parent is positive.
+    said = capsys.readouterr().out
+    assert "  unknown    2 of 60 labels (example, node; 3.3%)" in said
+    assert "1 labels are unknown because one below them is." in said
+    assert ("1 labels are stated to be negative." in said) == (layout != "one_hot")
+    assert CARD.read_text().count("2 of 60 labels") == 1
+
+
+def test_what_is_not_said_may_be_unknown():
+    content, arguments, expected = STATED["long"]
+    Path("labels.csv").write_text(content)
+    tables = init(*arguments, "--label-absent", "unknown")
+    assert section("labels", tables) == expected | {"absent": "unknown"}
+
+
+def test_zeros_of_closed_labels_are_negatives_where_empty_cells_are_unknown():
+    rows = ("1,,1,0", "1,1,0,", "1,0,,0")
+    content = "id,a,b,c,d\n" + "".join(f"e{n},{rows[n % 3]}\n" for n in range(12))
+    Path("labels.csv").write_text(content)
+    tables = init("--label-absent", "unknown")
+    assert section("labels", tables) == {"layout": "one_hot", "id": "id", "absent": "unknown"}
+
+
+def test_what_is_stated_both_ways_is_refused_and_nothing_is_written(
+    capsys: pytest.CaptureFixture[str],
+):
+    content, arguments, _ = STATED["long"]
+    Path("labels.csv").write_text(content + "e1,a,no\n")
+    assert workspace.refusal([*workspace.INIT, *arguments], capsys) == (
+        "labels.csv: expected nothing positive at or below a negative, found 'd' below 'a' in "
+        "example 'e1'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--label-state", "what"], "expected the column 'what' (--label-state), found 'id'"),
+        (["--label-unknown", "labels", "--label-column", "labels"], "for one purpose"),
+        (["--label-absent", "unknown"], "absent 'unknown' needs `negative`"),
+    ],
+)
+def test_states_that_do_not_fit_the_table_are_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+):
+    assert message in workspace.refusal([*workspace.INIT, *arguments], capsys)
+
+
+def test_columns_of_states_among_the_features_are_no_features():
+    head, *rows = FEATURES.splitlines()
+    cells = ("a;b,,c", "c,b,", "d,,")
+    content = [f"{row},{cells[number % 3]}" for number, row in enumerate(rows)]
+    Path("features.csv").write_text("\n".join([f"{head},labels,lacks,maybe", *content, ""]))
+    tables = init(
+        *("--labels", "features.csv", "--label-column", "labels"),
+        *("--label-negative", "lacks", "--label-unknown", "maybe"),
+    )
+    assert tables.features.ignored == ["labels", "lacks", "maybe"]
+    special = (*tables.features.categorical, *tables.features.text)
+    assert not {"labels", "lacks", "maybe"} & {*special}
+    assert (tables.labels.negative, tables.labels.unknown) == ("lacks", "maybe")
+
+
+def test_paths_that_are_only_known_to_be_absent_are_nodes_too():
+    Path("labels.csv").write_text(
+        "id,paths,lacks\n"
+        + "".join(f"e{n},x/{'yz'[n % 2]},{'x/w' * (n == 0)}\n" for n in range(12))
+    )
+    arguments = ["init", "--features", "features.csv", "--labels", "labels.csv"]
+    arguments += ["--label-column", "paths", "--label-negative", "lacks"]
+    assert cli.main([*arguments, "--label-absent", "unknown"]) == 0
+    tables = load().tables
+    assert tables is not None
+    raw = OwnTables("features", tables).read_from(
+        {"features": Path("features.csv"), "labels": Path("labels.csv")}
+    )
+    assert {*raw.nodes} == {"x", "x/y", "x/z", "x/w"}
+    assert raw.unknown is not None
+    # Of y or z the one that is not positive, and w but for one example.
+    assert raw.unknown.nnz == 12 + 11
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_column_that_looks_like_states_is_asked_about(
+    told: bool, capsys: pytest.CaptureFixture[str]
+):
+    content = STATED["long"][0]
+    Path("labels.csv").write_text(content.replace("state", "seen"))
+    init(*(["--label-state", "seen"] if told else []))
+    note = "Note: column 'seen' of labels.csv says positive, negative or unknown in each row"
+    assert (note in capsys.readouterr().out) != told
+    Path("labels.csv").write_text(content.replace("state", "seen").replace("?", "often"))
+    init()
+    assert note not in capsys.readouterr().out

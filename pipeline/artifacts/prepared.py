@@ -15,6 +15,7 @@ from pipeline.errors import ArtifactError
 
 SCHEMA = 1
 ENCODER = "encoder"  # a folder
+UNKNOWN = "unknown.npz"  # where some labels are
 SPLITS = ("train", "valid", "test")
 
 
@@ -31,6 +32,7 @@ class Prepared:
         nodes: `id` (text, unique), `name`, `depth` (longest path from a root), `scored` (bool), in
             node order: by depth, ties by id.
         edges: `child`, `parent`, both node ids.
+        unknown: (example, node) boolean CSR of the labels that are unknown; None: all are known.
         encoder: files from which predictions know how to make the features of new rows, if any.
         info: what dataset.json holds: schema, name, source, version, notice, notes; `write` adds
             the tables' sha256.
@@ -44,6 +46,7 @@ class Prepared:
     edges: pd.DataFrame
     info: dict[str, Any]
     encoder: Mapping[str, bytes] = field(default_factory=dict)
+    unknown: sparse.csr_array | None = None
 
     def rows(self, *splits: str) -> np.ndarray:
         """The row numbers of the examples of these splits, ascending."""
@@ -56,6 +59,9 @@ def write(prepared: Prepared, folder: Path = paths.PREPARED) -> None:
         np.save(target / "features.npy", np.ascontiguousarray(prepared.features, dtype=np.float32))
         files.write_json(target / "feature_names.json", list(prepared.feature_names))
         sparse.save_npz(target / "labels.npz", sparse.csr_array(prepared.labels).astype(np.bool_))
+        if prepared.unknown is not None and prepared.unknown.nnz:
+            unknown = sparse.csr_array(prepared.unknown).astype(np.bool_)
+            sparse.save_npz(target / UNKNOWN, unknown)
         prepared.examples.to_parquet(target / "examples.parquet", index=False)
         prepared.nodes.to_parquet(target / "nodes.parquet", index=False)
         prepared.edges.to_parquet(target / "edges.parquet", index=False)
@@ -80,6 +86,7 @@ def read(folder: Path = paths.PREPARED) -> Prepared:
             features=np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False),
             feature_names=tuple(files.read_json(folder / "feature_names.json")),
             labels=_labels(folder / "labels.npz"),
+            unknown=_labels(folder / UNKNOWN) if UNKNOWN in info.get("sha256", {}) else None,
             examples=_table(folder / "examples.parquet", "id", "split", "group"),
             nodes=_table(folder / "nodes.parquet", "id", "name", "depth", "scored"),
             edges=_table(folder / "edges.parquet", "child", "parent"),

@@ -26,6 +26,7 @@ from pipeline.benchmark.results import (
 from pipeline.benchmark.study import CLASSICAL, Cell, Study
 from pipeline.config import Config
 from pipeline.datasets import registry
+from pipeline.errors import DatasetError
 from pipeline.hml.evaluation import row_weights
 from pipeline.hml.fitting import Fitted
 from pipeline.stages import evaluate, learning, prepare, train
@@ -53,7 +54,7 @@ def run(study: Study, cell: Cell, *, again: bool = False) -> None:
         again: seeds that have a result, too.
 
     Raises:
-        DatasetError: the raw files are missing or malformed.
+        DatasetError: the raw files are missing or malformed, or labels are unknown.
         TrainingError: the training diverged.
     """
     kept, others = runs_of(study, cell), others_of(study, cell)
@@ -66,6 +67,11 @@ def run(study: Study, cell: Cell, *, again: bool = False) -> None:
             config = study.config(cell, seed)
             raw = source.read(paths.raw(cell.dataset))
             problem = learning.problem(prepare.prepare(raw, source, config))
+            if problem.unknown is not None:
+                raise DatasetError(
+                    f"{cell.dataset}: expected labels that are all known, as the methods of a "
+                    f"study take them, found {problem.unknown.nnz:,} unknown ones"
+                )
         kept[seed] = _run(study, cell, seed, problem)
         runs = [kept[number] for number in cell.seeds if number in kept]
         about = {

@@ -67,6 +67,12 @@ class Labels(TableFile):
     id: Name | None = None  # the column of the examples' ids; None: the rows of the features
     node: Name | None = None  # the column of the nodes, of `long` and `delimited`
     delimiter: Separator = ";"  # between the nodes of `delimited`
+    state: Name | None = None  # of `long`: the column with positive, negative or unknown
+    negative: Name | None = None  # of `delimited`: further columns, of nodes that an example is
+    unknown: Name | None = None  # known not to have, and of those that nobody knows of
+    # What it means that nothing is said of a node. With `unknown`, only what is stated is negative:
+    # by `state` or `negative`, or by the zeros of `one_hot`.
+    absent: Literal["negative", "unknown"] = "negative"
     # Where an example has a node without one above it: the labels are closed upward, and counted;
     # or refused, where they are supposed to be closed.
     closure: Literal["close", "refuse"] = "close"
@@ -77,6 +83,21 @@ class Labels(TableFile):
             raise ValueError("layout 'long' needs `id`, the column of the examples, found none")
         if self.layout != "one_hot" and self.node is None:
             raise ValueError(f"layout {self.layout!r} needs `node`, the column, found none")
+        for name, layout in (
+            ("state", "long"),
+            ("negative", "delimited"),
+            ("unknown", "delimited"),
+        ):
+            if getattr(self, name) is not None and self.layout != layout:
+                raise ValueError(f"`{name}` belongs to layout {layout!r}, found {self.layout!r}")
+        states = self.layout == "one_hot" or self.state or self.negative
+        if self.absent == "unknown" and not states:
+            needed = {"long": "`state`", "delimited": "`negative`"}[self.layout]
+            raise ValueError(f"absent 'unknown' needs {needed}, a column of negatives, found none")
+        columns = [self.id, self.node, self.state, self.negative, self.unknown]
+        named = [name for name in columns if name is not None]
+        if twice := sorted(name for name, number in Counter(named).items() if number > 1):
+            raise ValueError(f"a column must be named for one purpose, found {twice} again")
         return self
 
 

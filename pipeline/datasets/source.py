@@ -13,6 +13,7 @@ from pipeline.errors import DatasetError
 if TYPE_CHECKING:  # the registry imports this module for the command line, which must start at once
     import numpy as np
     import pandas as pd
+    from scipy import sparse
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class RawDataset:
         unscored: nodes that no metric counts, such as an artificial root.
         splits: `train`, `valid` or `test` per example where the source gives them, else None. Where
             none is `valid`, a share of the training groups will be.
+        unknown: (example, node) boolean CSR of the labels that are unknown, columns as `nodes`; see
+            `pipeline.hml.unknown`. None: everything is known.
         moments: when each example was, in a unit that grows, where the source knows, else None.
     """
 
@@ -44,6 +47,7 @@ class RawDataset:
     unscored: frozenset[str] = field(default=frozenset())
     splits: tuple[str, ...] | None = None
     moments: tuple[float, ...] | None = None
+    unknown: "sparse.csr_array | None" = None
 
 
 class Features(NamedTuple):

@@ -17,6 +17,7 @@ from scipy import sparse
 from pipeline.hml import kernels, levels
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.preprocessing import Standardizer
+from pipeline.hml.unknown import Unknown, dense
 
 
 class Batch(NamedTuple):
@@ -27,11 +28,13 @@ class Batch(NamedTuple):
         y: (example, node) bool, closed upward.
         learns: (member, example) bool, which member learns from which, or float32, what each counts
             (see `example_weights.per_member`); None is all from all.
+        known: (example, node) bool, the labels that are known; None is all.
     """
 
     x: Float[torch.Tensor, "example feature"]
     y: Bool[torch.Tensor, "example node"]
     learns: Shaped[torch.Tensor, "member example"] | None = None
+    known: Bool[torch.Tensor, "example node"] | None = None
 
 
 _BLOCK = 4096  # examples that are standardised at a time on their way to a device
@@ -47,6 +50,7 @@ class Batches(ABC):
         hierarchy: of the nodes.
         preprocessing: what the features go through.
         learns: (member, row) bool or float32, see `Batch`; None is all from all.
+        unknown: (row, node), see `unknown`; None: everything is known.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Batches(ABC):
         hierarchy: Hierarchy,
         preprocessing: Standardizer,
         learns: Shaped[np.ndarray, "member row"] | None = None,
+        unknown: Unknown | None = None,
     ) -> None:
         self.features = features
         self.rows = rows
@@ -64,6 +69,7 @@ class Batches(ABC):
         self.hierarchy = hierarchy
         self.preprocessing = preprocessing
         self.learns = None if learns is None else torch.tensor(learns)
+        self.unknown = unknown
 
     @abstractmethod
     def take(self, positions: Int[np.ndarray, " position"], size: int) -> Iterator[Batch]:
@@ -86,14 +92,18 @@ class HostBatches(Batches):
             edges = hierarchy.start, hierarchy.parent
             kernels.dense_closed_rows(labels.indptr, labels.indices, batch, *edges, y)
             learns = None if self.learns is None else self.learns[:, batch]
-            yield Batch(self.standardised(self.rows[batch]), torch.from_numpy(y.view(bool)), learns)
+            hidden = dense(self.unknown, batch)
+            known = None if hidden is None else torch.from_numpy(~hidden)
+            x = self.standardised(self.rows[batch])
+            yield Batch(x, torch.from_numpy(y.view(bool)), learns, known)
 
 
 class DeviceBatches(Batches):
     """Batches for a training elsewhere; standardised features and labels live there.
 
     An example's most specific labels are a line of node columns, filled up with a column that is no
-    node, so that all lines are equally long and a batch of them is one gather.
+    node, so that all lines are equally long and a batch of them is one gather. So are its unknown
+    ones.
     """
 
     def __init__(self, *arguments: Any, device: torch.device) -> None:
@@ -103,20 +113,29 @@ class DeviceBatches(Batches):
             for start in range(0, len(self.rows), _BLOCK)
         ]
         self.x = torch.cat(blocks)
-        counts = np.diff(self.labels.indptr)
-        nodes = len(self.hierarchy)
-        columns = np.full((len(self.rows), max(1, counts.max(initial=0))), nodes)
-        columns[np.arange(columns.shape[1]) < counts[:, None]] = self.labels.indices
-        self.columns = torch.tensor(columns, device=device)
+        self.columns = _lines(self.labels).to(device)
+        self.hidden = None if self.unknown is None else _lines(self.unknown).to(device)
         self.learns = None if self.learns is None else self.learns.to(device)
 
     def take(self, positions: np.ndarray, size: int) -> Iterator[Batch]:
         """See `Batches`; the order of an epoch is the one thing that is sent over."""
-        nodes = len(self.hierarchy)
         for batch in torch.from_numpy(positions).to(self.x.device).split(size):
-            columns = self.columns[batch]
-            y = torch.zeros(len(batch), nodes + 1, dtype=torch.uint8, device=self.x.device)
-            y = y.scatter_(1, columns, 1)[:, :nodes].contiguous()
+            y = self._scattered(self.columns[batch])
             levels.close_upward(y, self.hierarchy)
             learns = None if self.learns is None else self.learns[:, batch]
-            yield Batch(self.x[batch], y.bool(), learns)
+            known = None if self.hidden is None else self._scattered(self.hidden[batch]) == 0
+            yield Batch(self.x[batch], y.bool(), learns, known)
+
+    def _scattered(self, columns: torch.Tensor) -> torch.Tensor:
+        """(example, node) uint8, 1 in these columns."""
+        nodes = len(self.hierarchy)
+        y = torch.zeros(len(columns), nodes + 1, dtype=torch.uint8, device=self.x.device)
+        return y.scatter_(1, columns, 1)[:, :nodes].contiguous()
+
+
+def _lines(labels: sparse.csr_array) -> torch.Tensor:
+    """(row, place) columns of the labels, filled up with a column that is no node."""
+    counts = np.diff(labels.indptr)
+    columns = np.full((labels.shape[0], max(1, counts.max(initial=0))), labels.shape[1])
+    columns[np.arange(columns.shape[1]) < counts[:, None]] = labels.indices
+    return torch.tensor(columns)

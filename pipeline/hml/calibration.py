@@ -23,6 +23,7 @@ from scipy import sparse
 from pipeline.hml import example_weights
 from pipeline.hml.example_weights import Weight
 from pipeline.hml.pools import fit_logistic, logit, pools_of, sampled, sigmoid
+from pipeline.hml.unknown import Unknown, dense, known
 
 _SEEN = 2  # members behind an out-of-fold score
 # Standard deviations, as priors: of a pool's low and high around 1, and of a node's factor around 1
@@ -145,6 +146,7 @@ def fit_calibration(
     *,
     scored: Bool[np.ndarray, " node"],
     weight: Weight | None = None,
+    unknown: Unknown | None = None,
     seed: int,
 ) -> Calibration:
     """Fit the curves by logarithmic loss.
@@ -156,10 +158,12 @@ def fit_calibration(
         scored: the nodes that are fitted to; the others have the curve of their pool, or stay as
             they are if it has none.
         weight: (example,) what each counts; None is 1.
+        unknown: (example, node) entries that are left out; None: everything is known.
         seed: of the sample of negatives that the pools' curves are fitted on.
     """
-    shared = _of_pools(scores(), labels, scored=scored, weight=weight, seed=seed)
-    factor, shift = _of_nodes(scores(), labels, shared, scored=scored, weight=weight)
+    fit: dict[str, Any] = {"scored": scored, "weight": weight, "unknown": unknown}
+    shared = _of_pools(scores(), labels, seed=seed, **fit)
+    factor, shift = _of_nodes(scores(), labels, shared, **fit)
     bias = factor * shared.bias + shift
     return Calibration(factor * shared.low, factor * shared.high, bias)
 
@@ -170,11 +174,14 @@ def _of_pools(
     *,
     scored: Bool[np.ndarray, " node"],
     weight: Weight | None,
+    unknown: Unknown | None,
     seed: int,
 ) -> Calibration:
     pool = pools_of(labels, weight)
     blocks = ((rows, [score]) for rows, score in scores)
-    samples = sampled(blocks, labels, pool, scored=scored, weight=weight, seed=seed)
+    samples = sampled(
+        blocks, labels, pool, scored=scored, weight=weight, unknown=unknown, seed=seed
+    )
 
     def prior(weights: np.ndarray) -> tuple[float, np.ndarray]:
         apart = (weights - 1) / _POOL
@@ -196,6 +203,7 @@ def _of_nodes(
     *,
     scored: Bool[np.ndarray, " node"],
     weight: Weight | None,
+    unknown: Unknown | None,
 ) -> tuple[Curve, Curve]:
     """Factor a and shift b of each node: its log-odds are a u + b where its pool's are u.
 
@@ -210,23 +218,27 @@ def _of_nodes(
         u = shared.log_odds(score)
         place = np.clip((u + _FAR) / _WIDTH, 0, _BINS - 1).astype(np.int64)
         place += np.arange(nodes) * _BINS
-        known: Any = sparse.coo_array(labels[rows])
-        summed, at_known = u, u[known.row, known.col]
-        counts = of_known = None
+        found: Any = sparse.coo_array(labels[rows])
+        summed, at_found = u, u[found.row, found.col]
+        counts = of_found = None
         if weight is not None:
             of_example = weight[rows]
             counts = np.repeat(of_example, nodes)
-            of_known = of_example[known.row]
-            summed, at_known = u * of_example[:, None], at_known * of_known
+            of_found = of_example[found.row]
+            summed, at_found = u * of_example[:, None], at_found * of_found
+        if (hidden := dense(unknown, rows)) is not None:
+            counts = np.where(hidden.ravel(), 0.0, 1.0 if counts is None else counts)
+            summed = np.where(hidden, 0, summed)
         flat, size = place.ravel(), count.size
         count += np.bincount(flat, counts, minlength=size).reshape(count.shape)
         total += np.bincount(flat, summed.ravel(), minlength=size).reshape(count.shape)
-        positives += np.bincount(known.col, of_known, minlength=nodes)
-        at_positives += np.bincount(known.col, at_known, minlength=nodes)
+        positives += np.bincount(found.col, of_found, minlength=nodes)
+        at_positives += np.bincount(found.col, at_found, minlength=nodes)
     factor, shift = np.ones(nodes), np.zeros(nodes)
     own = np.flatnonzero(scored & (positives > 0))
     if len(own):
-        middle = logit(positives[own] / example_weights.total(weight, labels.shape[0]))
+        everything = np.broadcast_to(known(labels, unknown, weight), nodes)
+        middle = logit(positives[own] / everything[own])
         at_positives[own] -= positives[own] * middle
         for first in range(0, len(own), _TOGETHER):
             some = own[first : first + _TOGETHER]

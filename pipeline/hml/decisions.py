@@ -50,7 +50,12 @@ def prior_matched_cuts(held_out: Any, share: Any) -> Float[np.ndarray, " node"]:
 
 
 def prior_matched_cuts_streamed(
-    held_out: Iterable[Any], examples: int, share: Any, *, weight: Weight | None = None
+    held_out: Iterable[Any],
+    examples: int,
+    share: Any,
+    *,
+    weight: Weight | None = None,
+    known: int | float | Float[np.ndarray, " node"] | None = None,
 ) -> Float[np.ndarray, " node"]:
     """The cuts of `prior_matched_cuts` from blocks that are looked at once.
 
@@ -61,6 +66,8 @@ def prior_matched_cuts_streamed(
         examples: how many there are in all blocks.
         share: (node,) shares of positives in the training data.
         weight: (example,) what each example counts, see `weighted_cuts`; None is 1.
+        known: (node,) or one for all, the weight of the examples whose label is known, of which the
+            share is; the scores of the others are `unknown.HIDDEN`. None is the weight of all.
 
     Raises:
         ValueError: a shape or range is wrong, or there is another number of examples.
@@ -75,11 +82,13 @@ def prior_matched_cuts_streamed(
         raise ValueError("share must lie in [0, 1]")
     if weight is not None:
         blocks = (_block(block, len(target)) for block in held_out)
-        return weighted_cuts.prior_matched(blocks, target, weight)
+        return weighted_cuts.prior_matched(blocks, target, weight, known)
     # The quantile lies between two scores, in ascending order: number `below` and the next one.
-    position = np.clip(examples * (1 - target) + 0.5 - 1, 0, examples - 1)
+    # A node of which nothing is known has no share either, and no cut.
+    count = np.maximum(np.broadcast_to(examples if known is None else known, target.shape), 1)
+    position = np.clip(count * (1 - target) + 0.5 - 1, 0, count - 1)
     below = np.floor(position)
-    start = np.append(0, np.cumsum(examples - below.astype(np.int64)))
+    start = np.append(0, np.cumsum((count - below).astype(np.int64)))
     kept, held, lost = np.full(start[-1], np.inf), *np.zeros((2, len(target)), np.int64)
     seen = 0
     for block in held_out:
@@ -98,7 +107,7 @@ def prior_matched_cuts_streamed(
     beyond = np.bincount(node[kept > cuts[node]], minlength=len(target))
     reach = np.bincount(node[kept >= cuts[node]], minlength=len(target))
     reach += np.where(least >= cuts, lost, 0)
-    wanted = target * examples
+    wanted = target * count
     tied_past_share = (reach > 1) & (reach - wanted > wanted - beyond)
     cuts = np.where(tied_past_share, np.nextafter(cuts, np.inf), cuts)
     return np.where(target > 0, cuts, np.inf)

@@ -21,6 +21,7 @@ from pipeline.hml import bootstrap, score_kernels
 from pipeline.hml.metrics import Counts
 from pipeline.hml.predictions import Labels, Predict, Predictions
 from pipeline.hml.ranking import ByNode, Pooled
+from pipeline.hml.unknown import Unknown
 
 Rows = Float[np.ndarray, " row"]
 Decide = Callable[[Any], Any]
@@ -39,7 +40,8 @@ class Evaluation:
     Attributes:
         figures: name -> (row,) values: "micro_ap", "macro_ap", "brier_skill", "macro_f1/<rule>" and
             its like, and each of the macro figures as "<name>/<slice>". NaN where a slice is empty.
-        node_ap: (node,) average precision of each scored node; NaN without a positive.
+        node_ap: (node,) average precision of each scored node; NaN without a positive, and where
+            all other labels are unknown.
         node_recall: rule -> (node,) recall of each scored node; NaN without a positive.
         ap_error: how far "micro_ap" may be from the exact value in any row; 0 means that it is
             exact, as all other figures are. See `ranking`.
@@ -79,10 +81,12 @@ def evaluate(
     slices: Mapping[str, Bool[np.ndarray, " scored"]],
     *,
     scored: Bool[np.ndarray, " node"] | None = None,
+    unknown: Unknown | None = None,
 ) -> Evaluation:
     """Evaluate probabilities and decisions on the scored nodes.
 
-    Macro average precision runs over the nodes with a test positive; the macro figures of a rule
+    Macro average precision runs over the nodes with a test positive, unless all of their other
+    labels are unknown, so that there is nothing to rank them against. The macro figures of a rule
     run over all scored nodes, a node without a test positive counts as 0.
 
     Args:
@@ -90,17 +94,18 @@ def evaluate(
         predict: from a range of examples to their coherent probabilities (example, node). It may be
             called several times for the same range.
         decide: rule -> from such a block to its decisions (example, node).
-        prior: shares of positives in the training data, the reference of `brier_skill`.
+        prior: shares of positives among the known training labels, the reference of `brier_skill`.
         weights: see `row_weights`.
         slices: name -> some of the scored nodes.
         scored: the nodes that are judged; None is all.
+        unknown: (example, node) CSR, the labels that count in no figure; None: everything is known.
 
     Raises:
         ValueError: shapes do not fit, or a probability is NaN.
     """
     if weights.ndim != 2 or weights.shape[1] != labels.shape[0]:
         raise ValueError(f"weights must have shape (row, {labels.shape[0]}). Got {weights.shape}")
-    predictions = Predictions(labels, predict, scored)
+    predictions = Predictions(labels, predict, scored, unknown)
     score, squares = predictions.scores()
     rankings = ByNode.of(predictions.labels, score), Pooled.of(predictions.labels, score)
     nodes = predictions.labels.shape[1]
@@ -126,17 +131,21 @@ def average_precision(
     name: Objective,
     *,
     scored: Bool[np.ndarray, " node"] | None = None,
+    unknown: Unknown | None = None,
 ) -> float:
     """One of the two figures alone, on the observed sample; see `evaluate`."""
-    predictions = Predictions(labels, predict, scored)
+    predictions = Predictions(labels, predict, scored, unknown)
     kind = {"macro_ap": ByNode, "micro_ap": Pooled}[name]
     ranking = kind.of(predictions.labels, predictions.scores()[0])
     weights, sums = np.ones((labels.shape[0], 1)), np.zeros((len(ranking.threshold), 1))
     for rows, p in predictions:
-        ranking.count(predictions.judged(p), weights[rows], sums)
+        judged = predictions.hidden(rows, predictions.judged(p))
+        ranking.count(judged, weights[rows], sums)
     low, high = ranking.bounds(weights, sums, slice(1))
-    known = ~np.isnan(low[:, 0])
-    return float(((low + high) / 2)[known].mean()) if known.any() else float("nan")
+    ranked = ~np.isnan(low[:, 0])
+    if kind is ByNode:
+        ranked &= _ranked(predictions)
+    return float(((low + high) / 2)[ranked].mean()) if ranked.any() else float("nan")
 
 
 def _of_rows(
@@ -154,22 +163,25 @@ def _of_rows(
     predicted = {rule: np.zeros((nodes, len(weights))) for rule in decide}
     hit = {rule: np.zeros(labels.nnz) for rule in decide}
     for examples, p in predictions:
-        judged, line = predictions.judged(p), transposed[examples]
+        judged = predictions.hidden(examples, predictions.judged(p))
+        line = transposed[examples]
         by_node.count(judged, line, between[0])
         pooled.count(judged, line, between[1])
         for rule, decision in decide.items():
             decided = predictions.judged(np.asarray(decision(p), dtype=np.bool_))
             within, found = predictions.at_positives(examples, decided)
             hit[rule][within] = found
-            score_kernels.count_decided(decided, line, predicted[rule])
+            counted = predictions.hidden(examples, decided, 0.0)
+            score_kernels.count_decided(counted, line, predicted[rule])
 
-    known = np.bincount(labels.indices, minlength=nodes) > 0
+    known, ranked = np.bincount(labels.indices, minlength=nodes) > 0, _ranked(predictions)
     for rows in _ranges(len(weights), _TOGETHER):
         node_ap = np.ascontiguousarray(by_node.bounds(transposed, between[0], rows)[0].T)
+        node_ap[:, ~ranked] = np.nan
         low, high = (bound[0] for bound in pooled.bounds(transposed, between[1], rows))
-        figures = {"micro_ap": (low + high) / 2, "macro_ap": _mean(node_ap[:, known])}
+        figures = {"micro_ap": (low + high) / 2, "macro_ap": _mean(node_ap[:, ranked])}
         for part, chosen in slices.items():
-            figures[f"macro_ap/{part}"] = _mean(node_ap[:, known & chosen])
+            figures[f"macro_ap/{part}"] = _mean(node_ap[:, ranked & chosen])
         recall: dict[str, np.ndarray] = {}
         positive = _per_node(weights[rows], labels, np.ones(labels.nnz))
         for rule in decide:
@@ -183,6 +195,15 @@ def _of_rows(
             recall[rule][known] = counts.hit[0, known] / positive[0, known]
         error = float(np.fmax.reduce((high - low) / 2, initial=0))
         yield Evaluation(figures, node_ap[0], recall, error)
+
+
+def _ranked(predictions: Predictions) -> Bool[np.ndarray, " node"]:
+    """The nodes with a positive, unless all else is unknown."""
+    positive = np.bincount(predictions.labels.indices, minlength=predictions.labels.shape[1])
+    if predictions.unknown is None:
+        return positive > 0
+    unknown = np.asarray(predictions.unknown.sum(axis=0))
+    return (positive > 0) & ((unknown == 0) | (positive + unknown < predictions.shape[0]))
 
 
 def _rule_figures(
@@ -209,6 +230,8 @@ def _brier_skill(
 
     total = np.empty(1)
     score_kernels.squares(np.asarray(share, np.float64)[None], total)
+    if predictions.unknown is not None:
+        total = total - predictions.unknown @ np.asarray(share, np.float64) ** 2
     reference = error(total, share[predictions.labels.indices])
     # No skill is to be had over a reference that is right everywhere.
     base = weights @ reference if reference.any() else np.nan

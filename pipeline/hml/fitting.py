@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from pipeline.hml import example_weights
+from pipeline.hml import unknown as unknown_labels
 from pipeline.hml.calibration import Calibration, Noise, Scores, fit_calibration
 from pipeline.hml.decisions import budget_cuts, half_cuts, prior_matched_cuts_streamed
 from pipeline.hml.ensemble import WORK, Combination, Ensemble
@@ -22,6 +23,7 @@ from pipeline.hml.predictions import BLOCK, KEPT, Predictions
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import EpochEnd, Settings, Training
 from pipeline.hml.tuned import tuned_cuts
+from pipeline.hml.unknown import checked
 
 Pair = Float[np.ndarray, "2 example node"]
 
@@ -36,6 +38,7 @@ def fit_members(
     cross_fit: bool = True,
     groups: Any = None,
     sample_weight: Any = None,
+    unknown: Any = None,
     seed: int,
     rows: Int[np.ndarray, " row"] | None = None,
     scored: np.ndarray | None = None,
@@ -59,6 +62,8 @@ def fit_members(
         sample_weight: (row,) what each example counts, as so many copies of it would that belong
             to one group (see `example_weights`); one of weight 0 is left out altogether, of what
             the result says of rows, too. None is 1.
+        unknown: sparse (example, node) zeros and ones, the labels that are unknown; see `unknown`.
+            None: everything is known.
         seed: of everything.
         rows: (row,) the examples that are learnt from; None is all.
         scored: (node,) bool, the nodes that count; None is all.
@@ -67,10 +72,11 @@ def fit_members(
     Raises:
         ValueError: a kind is unknown or comes twice, there are too few members or examples, several
             kinds without `cross_fit`, a weight is no finite number of at least 0, all together
-            they say that there are fewer examples than folds, or `train` refuses its input.
+            they say that there are fewer examples than folds, unknown labels are at odds with the
+            others, or `train` refuses its input.
     """
-    unknown = sorted({*kinds} - {*LEARN})
-    if not kinds or unknown or len({*kinds}) < len(kinds):
+    strange = {*kinds} - {*LEARN}
+    if not kinds or strange or len({*kinds}) < len(kinds):
         raise ValueError(f"kinds must be some of {', '.join(LEARN)}, each once. Got {kinds}")
     if not cross_fit and [*kinds] != ["network"]:
         raise ValueError(f"kinds must be network alone where nothing is left out. Got {kinds}")
@@ -78,6 +84,10 @@ def fit_members(
     fewest = settings.members if cross_fit else 1
     rows, groups, weight = _that_count(rows, groups, sample_weight, fewest)
     closed = sparse.csr_array(hierarchy.close(sparse.csr_array(labels)[rows])).astype(np.bool_)
+    given = None if unknown is None else sparse.csr_array(unknown)
+    if given is not None and given.shape != labels.shape:
+        raise ValueError(f"unknown must have shape {labels.shape}. Got {given.shape}")
+    hidden = None if given is None else checked(given[rows], closed, hierarchy)
     fold = learns = None
     if cross_fit:
         fold = folds(closed, settings.members, groups=groups, weight=weight, seed=seed)
@@ -93,6 +103,7 @@ def fit_members(
         preprocessing=Standardizer.fit(features, rows, weight=weight),
         scored=scored,
         weight=weight,
+        unknown=hidden,
         seed=seed,
     )
     members = {kind: LEARN[kind](problem, on_epoch) for kind in kinds}
@@ -165,15 +176,17 @@ class Fitted:
         """
         problem = self._problem
         chosen = {kind: self.members[kind] for kind in (self.members if kinds is None else kinds)}
-        weight = problem.weight
-        share = example_weights.support(problem.closed, weight)
-        share /= example_weights.total(weight, len(problem.rows))
+        weight, unknown = problem.weight, problem.unknown
+        share = unknown_labels.known_share(problem.closed, unknown, problem.hierarchy, weight)
         cuts = {"half": half_cuts(len(problem.hierarchy))}
         combination = None
         if self.fold is not None:
             combination, predictions = self._combine(tuple(chosen))
-            blocks, count = (p for _, p in predictions), len(problem.rows)
-            cuts["prior_matched"] = prior_matched_cuts_streamed(blocks, count, share, weight=weight)
+            blocks, count = (predictions.hidden(*block) for block in predictions), len(problem.rows)
+            judged = unknown_labels.known(problem.closed, unknown, weight)
+            cuts["prior_matched"] = prior_matched_cuts_streamed(
+                blocks, count, share, weight=weight, known=judged
+            )
             cuts["tuned"] = tuned_cuts(predictions, beta=beta, weight=weight)
             if budget is not None:
                 blocks = (p for _, p in predictions)
@@ -210,6 +223,7 @@ class Fitted:
             learns=problem.learns,
             preprocessing=problem.preprocessing,
             scored=problem.scored,
+            unknown=problem.unknown,
             weight=problem.weight,
         )
 
@@ -218,21 +232,22 @@ class Fitted:
         if chosen not in self._combined:
             combination, held_out = self._fit_combination([*chosen])
             self._combined.clear()
-            self._combined[chosen] = combination, Predictions(self._problem.closed, held_out)
+            problem = self._problem
+            predictions = Predictions(problem.closed, held_out, unknown=problem.unknown)
+            self._combined[chosen] = combination, predictions
         return self._combined[chosen]
 
     def _fit_combination(
         self, kinds: list[str]
     ) -> tuple[Combination | None, Callable[[slice], np.ndarray]]:
         problem, nodes = self._problem, len(self._problem.hierarchy)
-        labels, seed, counts = problem.closed, problem.seed, problem.weight
+        labels, counts = problem.closed, problem.weight
+        fit: dict[str, Any] = {"weight": counts, "unknown": problem.unknown, "seed": problem.seed}
         scored = np.ones(nodes, bool) if problem.scored is None else problem.scored
         weight = np.ones((len(kinds), nodes))
         if len(kinds) > 1:
             means = ((rows, [pair.mean(0) for pair in pairs]) for rows, pairs in self._pairs(kinds))
-            weight = fit_weights(
-                means, labels, kinds=len(kinds), scored=scored, weight=counts, seed=seed
-            )
+            weight = fit_weights(means, labels, kinds=len(kinds), scored=scored, **fit)
 
         def score(pairs: list[Pair], of: int | None = None) -> np.ndarray:
             """Of both members together, or of one."""
@@ -248,7 +263,7 @@ class Fitted:
             def worth() -> Scores:
                 return ((rows, noise.as_worth(score(pairs))) for rows, pairs in self._pairs(kinds))
 
-            calibration = fit_calibration(worth, labels, scored=scored, weight=counts, seed=seed)
+            calibration = fit_calibration(worth, labels, scored=scored, **fit)
         combination = Combination(weight, calibration)
 
         def held_out(rows: slice) -> np.ndarray:

@@ -18,7 +18,7 @@ Kind = Literal["node", "binary"]
 
 def imbalance_weights(
     support: Any,
-    n_examples: int | float,
+    n_examples: Any,
     hierarchy: Hierarchy,
     *,
     variant: Variant = "paper",
@@ -34,7 +34,8 @@ def imbalance_weights(
     Args:
         support: (node,) number of positive training examples f of each node, labels closed upward,
             or their weight.
-        n_examples: number of training examples n, or their weight.
+        n_examples: number of training examples n, or their weight; (node,) where nodes have
+            different numbers of examples whose label is known.
         hierarchy: of these nodes.
         variant: "paper" weights the positives; the extremes run over the scored nodes with
             0 < f < n, every other node weighs 1. "released" keeps the arithmetic of the
@@ -55,7 +56,8 @@ def imbalance_weights(
         raise ValueError(
             f"support must have shape ({len(hierarchy)},), one per node. Got {counts.shape}"
         )
-    if not n_examples > 0:
+    each = np.asarray(n_examples)
+    if each.shape not in ((), counts.shape) or not bool(np.all(each >= 0) and np.any(each > 0)):
         raise ValueError(f"n_examples must be above 0. Got {n_examples}")
     if not bool(np.all((counts >= 0) & (counts <= n_examples))):
         raise ValueError(
@@ -81,7 +83,8 @@ def imbalance_weights(
     learnable = scored & (counts > 0) & (counts < n_examples)
     weight = ones.copy()
     if learnable.any():
-        weight[learnable] = _rescaled(n_examples / (constant * counts[learnable]), floor)
+        of_learnable = n_examples if not each.shape else each[learnable]
+        weight[learnable] = _rescaled(of_learnable / (constant * counts[learnable]), floor)
     return weight, ones
 
 

@@ -17,6 +17,7 @@ from pipeline.hml.members import (
 )
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import EpochEnd, Settings, train
+from pipeline.hml.unknown import Unknown
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Problem:
         preprocessing: what features go through.
         scored: (node,) bool, or None: all.
         weight: (row,) float64 above 0, what each row counts, or None: 1.
+        unknown: (row, node), see `unknown`, or None: everything is known.
         seed: of everything.
     """
 
@@ -47,6 +49,7 @@ class Problem:
     preprocessing: Standardizer
     scored: np.ndarray | None
     weight: np.ndarray | None
+    unknown: Unknown | None
     seed: int
 
     def learnt_labels(self) -> sparse.csr_array:
@@ -69,6 +72,7 @@ def _networks(problem: Problem, on_epoch: EpochEnd | None) -> Members:
         learns=problem.learns,
         preprocessing=problem.preprocessing,
         scored=problem.scored,
+        unknown=problem.unknown,
         weight=problem.weight,
         on_epoch=on_epoch,
     )
@@ -79,14 +83,26 @@ def _neighbours(problem: Problem, on_epoch: EpochEnd | None) -> Members:
     assert problem.learns is not None
     features, labels = problem.standardised(), problem.learnt_labels()
     return NeighbourMembers(
-        features, labels, problem.hierarchy, problem.learns, weight=problem.weight
+        features,
+        labels,
+        problem.hierarchy,
+        problem.learns,
+        weight=problem.weight,
+        unknown=problem.unknown,
     )
 
 
 def _kernel(problem: Problem, on_epoch: EpochEnd | None) -> Members:
     assert problem.learns is not None
     features, labels = problem.standardised(), problem.learnt_labels()
-    return KernelMembers(features, labels, problem.hierarchy, problem.learns, weight=problem.weight)
+    return KernelMembers(
+        features,
+        labels,
+        problem.hierarchy,
+        problem.learns,
+        weight=problem.weight,
+        unknown=problem.unknown,
+    )
 
 
 def _forest(problem: Problem, on_epoch: EpochEnd | None) -> Members:
@@ -97,6 +113,7 @@ def _forest(problem: Problem, on_epoch: EpochEnd | None) -> Members:
         problem.hierarchy,
         problem.learns,
         weight=problem.weight,
+        unknown=problem.unknown,
         seed=problem.seed,
         threads=torch.get_num_threads(),
     )

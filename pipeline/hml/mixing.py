@@ -17,6 +17,7 @@ from scipy import sparse
 
 from pipeline.hml.example_weights import Weight
 from pipeline.hml.pools import Sample, fit_logistic, logit, pools_of, sampled
+from pipeline.hml.unknown import Unknown
 
 # Standard deviation of the kinds' weights around their mean, as a prior. Smaller ones leave the
 # weights equal, larger ones fit the noise of rare nodes (docs/adr/0011).
@@ -40,6 +41,7 @@ def fit_weights(
     scored: Bool[np.ndarray, " node"],
     kinds: int,
     weight: Weight | None = None,
+    unknown: Unknown | None = None,
     seed: int,
 ) -> Float[np.ndarray, "kind node"]:
     """Fit the weights by logarithmic loss, with a bias for each pool that is left to calibration.
@@ -51,6 +53,7 @@ def fit_weights(
         scored: the nodes that are fitted to; the others take the weights of their pool.
         kinds: how many.
         weight: (example,) what each counts; None is 1.
+        unknown: (example, node) entries that are left out; None: everything is known.
         seed: of the sample of negatives.
 
     Returns:
@@ -58,7 +61,9 @@ def fit_weights(
     """
     logits = ((rows, [logit(part) for part in p]) for rows, p in out_of_fold)
     pool = pools_of(labels, weight)
-    samples = sampled(logits, labels, pool, scored=scored, weight=weight, seed=seed)
+    samples = sampled(
+        logits, labels, pool, scored=scored, weight=weight, unknown=unknown, seed=seed
+    )
     equal = np.full(kinds, 1 / kinds)
     found = {number: _fit(sample, equal) for number, sample in samples.items()}
     return np.stack([found.get(int(number), equal) for number in pool], axis=1)

@@ -16,6 +16,8 @@ from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.imbalance import Kind, Variant, imbalance_weights, scored_nodes
 from pipeline.hml.losses import Reduction, check_options, constraint_loss
 from pipeline.hml.uncertainty import Mode
+from pipeline.hml.unknown import Unknown
+from pipeline.hml.unknown import known as known_weight
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,12 @@ class Objective:
             )
 
 
-# Of logits (member, example, node), closed labels (example, node) and which member learns from
-# which example, (member, example) or None: bool, or what the example counts in the member's loss.
-Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
+# Of logits (member, example, node), closed labels (example, node), which member learns from which
+# example, (member, example) or None: bool, or what the example counts in the member's loss, and
+# which labels are known, (example, node) bool or None: all.
+Loss = Callable[
+    [torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None], torch.Tensor
+]
 # Of logits (member, example, node) and closed labels (example, node): (member, example, node).
 EntryLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 # Of closed labels (example, node): (example,).
@@ -85,6 +90,7 @@ def loss_of(
     scored: np.ndarray | None,
     device: torch.device,
     weight: Weight | None = None,
+    unknown: Unknown | None = None,
 ) -> Loss:
     """The loss of an objective, whose weights come from the examples that are learnt from.
 
@@ -97,6 +103,7 @@ def loss_of(
         scored: (node,) bool, the nodes that enter; None is all.
         device: of the logits.
         weight: (example,) what each counts for the weights of nodes; None is 1.
+        unknown: (example, node), which does not count for them; None: everything is known.
 
     Raises:
         ValueError: `scored` is not a mask over the nodes, a name or range is wrong, or a baseline
@@ -128,7 +135,7 @@ def loss_of(
         closed = sparse.csr_array(hierarchy.close(rows))
         weights = imbalance_weights(
             example_weights.support(closed, weight),
-            example_weights.total(weight, rows.shape[0]),
+            known_weight(closed, unknown, weight),
             hierarchy,
             variant=objective.variant,
             floor=objective.floor,
@@ -138,7 +145,10 @@ def loss_of(
         positive, negative = (torch.from_numpy(weight).float().to(device) for weight in weights)
 
     def constrained(
-        logits: torch.Tensor, y: torch.Tensor, learns: torch.Tensor | None
+        logits: torch.Tensor,
+        y: torch.Tensor,
+        learns: torch.Tensor | None,
+        known: torch.Tensor | None = None,
     ) -> torch.Tensor:
         return constraint_loss(
             logits,
@@ -146,7 +156,7 @@ def loss_of(
             hierarchy,
             positive=positive,
             negative=negative,
-            known=counted,
+            known=counted if known is None else _entering(known, counted),
             learns=learns,
             mode=objective.mode,
             focal_floor=objective.focal_floor,
@@ -195,10 +205,15 @@ def plain_loss(
     if balanced is not None:
         weight = balanced if weight is None else weight * balanced
 
-    def plain(logits: torch.Tensor, y: torch.Tensor, learns: torch.Tensor | None) -> torch.Tensor:
+    def plain(
+        logits: torch.Tensor,
+        y: torch.Tensor,
+        learns: torch.Tensor | None,
+        known: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         target = y.to(logits.dtype).expand_as(logits)
         size = max(y.shape[1] if nodes is None else nodes, 1)
-        if learns is None:
+        if learns is None and known is None:
             total = functional.binary_cross_entropy_with_logits(
                 logits, target, weight=weight, reduction="sum"
             )
@@ -206,6 +221,8 @@ def plain_loss(
         each = functional.binary_cross_entropy_with_logits(
             logits, target, weight=weight, reduction="none"
         )
+        if (enters := _entering(known, counted)) is not None:
+            return _over_known(each.where(enters, 0).sum(2), learns, enters, reduction)
         return _over_examples(each.sum(2), learns, float(size), reduction)
 
     return plain
@@ -228,15 +245,44 @@ def entrywise_loss(
     """
     nodes = None if counted is None else float(counted.sum())
 
-    def loss(logits: torch.Tensor, y: torch.Tensor, learns: torch.Tensor | None) -> torch.Tensor:
+    def loss(
+        logits: torch.Tensor,
+        y: torch.Tensor,
+        learns: torch.Tensor | None,
+        known: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         entries = each(logits, y)
-        rows = entries.sum(2) if counted is None else entries @ counted.to(entries.dtype)
+        if (enters := _entering(known, counted)) is not None:
+            rows = entries.where(enters, 0).sum(2)
+        else:
+            rows = entries.sum(2) if counted is None else entries @ counted.to(entries.dtype)
         if example_weight is not None:
             rows = rows * example_weight(y)
+        if enters is not None:
+            return _over_known(rows, learns, enters, reduction)
         size = max(y.shape[1] if nodes is None else nodes, 1)
         return _over_examples(rows, learns, float(size), reduction)
 
     return loss
+
+
+def _entering(known: torch.Tensor | None, counted: torch.Tensor | None) -> torch.Tensor | None:
+    """(example, node) the known labels of the nodes that count; None where all are known."""
+    return known if known is None or counted is None else known & counted
+
+
+def _over_known(
+    rows: torch.Tensor, learns: torch.Tensor | None, known: torch.Tensor, reduction: Reduction
+) -> torch.Tensor:
+    """As `_over_examples`, where examples (member, example) have their own numbers of labels."""
+    per_example = known.sum(1)
+    seen = torch.ones_like(rows, dtype=torch.bool) if learns is None else learns.bool()
+    rows = torch.where(seen, rows, 0)
+    if learns is not None and learns.is_floating_point():
+        rows = rows * learns
+    if reduction == "mean":
+        rows = rows / (seen * per_example).sum(1, keepdim=True).clamp(min=1)
+    return rows.sum()
 
 
 def _over_examples(

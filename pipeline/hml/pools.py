@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from pipeline.hml.example_weights import Weight, support
+from pipeline.hml.unknown import Unknown, dense
 
 # Lowest supports of the pools.
 _LOWEST = np.array([0, 10, 30, 100, 300, 1000, 10_000])
@@ -44,6 +45,7 @@ def sampled(
     *,
     scored: Bool[np.ndarray, " node"],
     weight: Weight | None = None,
+    unknown: Unknown | None = None,
     seed: int,
 ) -> dict[int, Sample]:
     """All positives of each pool and, where there are many entries, a sample of its negatives.
@@ -54,6 +56,7 @@ def sampled(
         pool: of each node.
         scored: the nodes whose entries count, if they have a positive.
         weight: (example,) what an example's entries count; None is 1.
+        unknown: (example, node) entries that are left out; None: everything is known.
         seed: of the sample.
 
     Returns:
@@ -62,15 +65,21 @@ def sampled(
     counted = scored & (np.asarray(labels.sum(axis=0)) > 0)
     columns = {int(number): np.flatnonzero(counted & (pool == number)) for number in set(pool)}
     columns = {number: nodes for number, nodes in sorted(columns.items()) if len(nodes)}
-    chance = {k: min(1.0, _ENTRIES / (len(n) * labels.shape[0])) for k, n in columns.items()}
+    entries = np.full(len(pool), labels.shape[0])
+    if unknown is not None:
+        entries -= np.asarray(unknown.sum(axis=0))
+    # A pool has a positive, and with it an entry.
+    chance = {k: min(1.0, _ENTRIES / int(entries[n].sum())) for k, n in columns.items()}
     rng = np.random.default_rng([seed, 5])
     parts: dict[int, list[Sample]] = {number: [] for number in columns}
     for rows, variables in blocks:
         block: Any = labels[rows]
-        positive = block.toarray()
+        positive, hidden = block.toarray(), dense(unknown, rows)
         for number, nodes in columns.items():
             y = positive[:, nodes]
             kept = y | (rng.random(y.shape) < chance[number])
+            if hidden is not None:
+                kept &= ~hidden[:, nodes]
             values = np.stack([part[:, nodes][kept] for part in variables]).astype(np.float64)
             stands = np.where(y[kept], 1.0, 1 / chance[number])
             if weight is not None:

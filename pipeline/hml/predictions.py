@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from scipy import sparse
 
 from pipeline.hml import score_kernels
+from pipeline.hml.unknown import HIDDEN, Unknown, dense
 
 # Entries of a (example, node) block, 64 MB in float32, and of all blocks that are kept, 256 MB.
 BLOCK = 16_000_000
@@ -26,9 +27,11 @@ class Predictions:
         labels: (example, node) CSR, closed upward.
         predict: from a range of examples to their coherent probabilities (example, node).
         scored: (node,) bool, the nodes that are judged; None is all.
+        unknown: (example, node) CSR, the labels that nothing is judged by; None: all are known.
 
     Attributes:
-        labels: (example, scored node) boolean CSR.
+        labels: (example, scored node) boolean CSR of the known positives.
+        unknown: (example, scored node) boolean CSR, or None.
 
     Raises:
         ValueError: shapes do not fit, or (while iterating) a probability is NaN.
@@ -39,6 +42,7 @@ class Predictions:
         labels: sparse.csr_array,
         predict: Predict,
         scored: Bool[np.ndarray, " node"] | None = None,
+        unknown: Unknown | None = None,
     ) -> None:
         self.shape: tuple[int, int] = labels.shape
         if scored is not None and scored.shape != self.shape[1:]:
@@ -48,6 +52,9 @@ class Predictions:
         self.labels: Labels = sparse.csr_array(judged).astype(np.bool_)  # a copy
         self.labels.sum_duplicates()
         self.labels.eliminate_zeros()
+        self.unknown: Unknown | None = None
+        if unknown is not None:
+            self._leave_out(unknown)
         self._predict = predict
         self._kept: dict[int, np.ndarray] = {}
 
@@ -68,6 +75,11 @@ class Predictions:
         """The scored nodes of a block (example, node)."""
         return block if self._columns is None else np.take(block, self._columns, axis=1)
 
+    def hidden(self, rows: slice, judged: np.ndarray, score: float = HIDDEN) -> np.ndarray:
+        """A block (example, scored node) with this score where the label is unknown."""
+        unknown = dense(self.unknown, rows)
+        return judged if unknown is None else np.where(unknown, judged.dtype.type(score), judged)
+
     def at_positives(self, rows: slice, judged: np.ndarray) -> tuple[slice, np.ndarray]:
         """Which of all positives lie in a block (example, scored node), and what stands there."""
         ends = self.labels.indptr[rows.start : rows.stop + 1]
@@ -82,8 +94,21 @@ class Predictions:
             judged = self.judged(p)
             within, values = self.at_positives(rows, judged)
             score[within] = values
-            score_kernels.squares(judged, squares[rows])
+            score_kernels.squares(self.hidden(rows, judged, 0.0), squares[rows])
         return score, squares
+
+    def _leave_out(self, unknown: Unknown) -> None:
+        """Nothing is judged by these labels, whatever stands there."""
+        if unknown.shape != self.shape:
+            raise ValueError(f"unknown must have shape {self.shape}. Got {unknown.shape}")
+        chosen: Any = unknown if self._columns is None else unknown[:, self._columns]
+        self.unknown = sparse.csr_array(chosen).astype(np.bool_)
+        self.unknown.eliminate_zeros()
+        positive: Any = self.labels.multiply(self.unknown)
+        if positive.nnz:
+            known: Any = self.labels.astype(np.int8) - positive.astype(np.int8)
+            self.labels = sparse.csr_array(known).astype(np.bool_)
+            self.labels.eliminate_zeros()
 
     def _predicted(self, rows: slice) -> np.ndarray:
         p = np.asarray(self._predict(rows))

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pipeline.hml.predictions import Predictions
+from pipeline.hml.unknown import dense
 
 # Bins of equal width over [0, 1]. A probability on an edge is in the lower bin, as in scikit-learn.
 BINS = 10
@@ -16,7 +17,7 @@ _TOGETHER = 1_000_000
 
 @dataclass(frozen=True, repr=False)
 class Reliability:
-    """Predictions (example, node) of groups of nodes, by their probability.
+    """Predictions of known labels (example, node) of groups of nodes, by their probability.
 
     Attributes:
         groups: names.
@@ -64,6 +65,10 @@ def reliability(
         for first in range(0, len(judged), step):
             part = judged[first : first + step]
             cell = _bin(part) + np.arange(nodes) * BINS
+            start = rows.start + first
+            unknown = dense(predictions.unknown, slice(start, start + len(part)))
+            if unknown is not None:
+                cell, part = cell[~unknown], part[~unknown]
             count += _summed(cell, None, count.shape)
             total += _summed(cell, part, count.shape)
         within, score = predictions.at_positives(rows, judged)

@@ -29,7 +29,7 @@ def step_ratio(training: Training, *, seconds: float = _SECONDS) -> StepRatio:
     """Time training steps in turn with those of binary cross-entropy without hierarchy or weights.
 
     Both are steps of the same networks and optimiser; a step assembles its batch. In a plain one
-    every member learns from every example.
+    every member learns from every example, and all labels are known.
 
     Args:
         training: on the CPU. It goes on from where it is, so nothing should be made of its networks
@@ -47,7 +47,8 @@ def step_ratio(training: Training, *, seconds: float = _SECONDS) -> StepRatio:
 
     def step(loss: Loss) -> None:
         batch = next(batches)
-        training.step(batch if loss is training.loss else batch._replace(learns=None), loss)
+        plain = batch._replace(learns=None, known=None)
+        training.step(batch if loss is training.loss else plain, loss)
 
     taken: tuple[list[float], list[float]] = ([], [])
     training.networks.train()

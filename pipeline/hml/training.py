@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from pipeline.hml.objective import Loss, Objective, loss_of
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.resampling import minority_clones
 from pipeline.hml.uncertainty import COMPARES_MEMBERS
+from pipeline.hml.unknown import checked, known
 
 
 class TrainingError(RarenodeError):
@@ -89,6 +91,7 @@ def train(
     learns: Bool[np.ndarray, "member row"] | None = None,
     preprocessing: Standardizer | None = None,
     scored: np.ndarray | None = None,
+    unknown: Any = None,
     weight: Float[np.ndarray, " row"] | None = None,
     on_epoch: EpochEnd | None = None,
     device: torch.device | str = "cpu",
@@ -108,6 +111,8 @@ def train(
             None is all from all.
         preprocessing: what the features go through, batch by batch; None takes them as they are.
         scored: (node,) bool, the nodes that enter the loss; None is all.
+        unknown: sparse (row, node), labels that enter no loss (see `unknown`); None: everything is
+            known.
         weight: (row,) what each of these examples counts, above 0; None is 1. An epoch shows each
             once: it is the loss that is weighted, so that as a batch of all of them counts as one
             of as many copies would, and smaller batches do so in expectation.
@@ -120,8 +125,8 @@ def train(
         The networks, in evaluation mode, on the CPU.
 
     Raises:
-        ValueError: shapes do not fit, one member in a mode that compares members, or a baseline is
-            to learn from weighted examples.
+        ValueError: shapes do not fit, unknown labels are at odds with the others, one member in a
+            mode that compares members, or a baseline is to learn from weighted examples.
         TrainingError: the loss is not finite any more.
     """
     training = Training(
@@ -134,6 +139,7 @@ def train(
         learns=learns,
         preprocessing=preprocessing,
         scored=scored,
+        unknown=unknown,
         weight=weight,
         device=device,
     )
@@ -180,6 +186,7 @@ class Training:
         learns: Bool[np.ndarray, "member row"] | None = None,
         preprocessing: Standardizer | None = None,
         scored: np.ndarray | None = None,
+        unknown: Any = None,
         weight: Float[np.ndarray, " row"] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -204,7 +211,11 @@ class Training:
             every = np.ones(expected, np.bool_) if learns is None else learns
             relative = settings.objective.reduction == "mean"
             counts = example_weights.per_member(weight, every, relative=relative)
-        data = (features, self._examples, learnt, hierarchy, through, counts)
+        closed = hidden = None
+        if unknown is not None or settings.prior_start:
+            closed = sparse.csr_array(hierarchy.close(learnt))
+            hidden = checked(unknown, closed, hierarchy)
+        data = (features, self._examples, learnt, hierarchy, through, counts, hidden)
         self._batches = HostBatches(*data) if on_host else DeviceBatches(*data, device=self.device)
         self._drawn_from = np.arange(len(self._examples))
         if settings.objective.baseline == "oversampling":
@@ -217,13 +228,14 @@ class Training:
         nodes = len(hierarchy)
         if settings.prior_start:
             # Half a positive and half a negative more: there is a logit where there are none.
-            closed = sparse.csr_array(hierarchy.close(learnt))
-            everything = example_weights.total(weight, len(self._examples))
+            assert closed is not None
+            everything = known(closed, hidden, weight)
             networks.start_at((example_weights.support(closed, weight) + 0.5) / (everything + 1))
         elif (common := baselines.start(settings.objective.baseline, nodes)) is not None:
             networks.start_at(np.full(nodes, common))
         self.networks = networks.to(self.device)
-        self.loss = loss_of(learnt, hierarchy, settings.objective, scored, self.device, weight)
+        objective = settings.objective
+        self.loss = loss_of(learnt, hierarchy, objective, scored, self.device, weight, hidden)
         self._optimiser = torch.optim.Adam(
             self.networks.parameters(),
             lr=settings.learning_rate,
@@ -264,7 +276,7 @@ class Training:
         half = self.device.type != "cpu"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             logits = self.networks(batch.x)
-        value = (loss or self.loss)(logits.float(), batch.y, batch.learns)
+        value = (loss or self.loss)(logits.float(), batch.y, batch.learns, batch.known)
         for parameter in self.networks.parameters():
             parameter.grad = None  # as zero_grad, without its bookkeeping
         value.backward()

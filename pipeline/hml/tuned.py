@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, Shaped
 from pipeline.hml import score_kernels, weighted_cuts
 from pipeline.hml.example_weights import Weight
 from pipeline.hml.predictions import Predictions
+from pipeline.hml.unknown import known
 
 # Predicted examples of a node relative to its positives.
 GRID = np.geomspace(0.25, 16, 13)
@@ -67,10 +68,10 @@ def tuned_cuts(
         support, cuts, curves = _candidates(held_out, beta)
     else:
         support, cuts, curves = weighted_cuts.tuned(held_out, weight, GRID, beta=beta)
-    known = np.flatnonzero(support)
-    chosen = _argmax(_shrunk(curves[known], support[known]))
+    there = np.flatnonzero(support)
+    chosen = _argmax(_shrunk(curves[there], support[there]))
     result = np.full(nodes, np.inf)
-    result[known] = cuts[known, chosen]
+    result[there] = cuts[there, chosen]
     return result
 
 
@@ -81,11 +82,12 @@ def _candidates(
 ]:
     """Each node's positives, its cuts, and the F-measure at each of them."""
     labels = held_out.labels
-    examples, nodes = labels.shape
+    nodes = labels.shape[1]
     support = np.bincount(labels.indices, minlength=nodes)
-    counts = np.clip(np.floor(np.outer(support, GRID) + 0.5), 1, examples).astype(np.int64)
+    most = np.broadcast_to(known(labels, held_out.unknown), nodes)
+    counts = np.clip(np.floor(np.outer(support, GRID) + 0.5), 1, most[:, None]).astype(np.int64)
     # One more than is predicted at most: the cut lies before it.
-    size = np.where(support > 0, np.minimum(counts[:, -1] + 1, examples), 1)
+    size = np.where(support > 0, np.minimum(counts[:, -1] + 1, most), 1).astype(np.int64)
     start = np.append(0, np.cumsum(size))
     largest, held, lost = np.full(start[-1], np.inf), *np.zeros((2, nodes), np.int64)
     score = np.empty(labels.nnz)
@@ -95,7 +97,7 @@ def _candidates(
             raise ValueError("probabilities must be finite. Got an infinite one")
         within, at_positives = held_out.at_positives(rows, judged)
         score[within] = at_positives
-        score_kernels.keep_largest(judged, start, largest, held, lost)
+        score_kernels.keep_largest(held_out.hidden(rows, judged), start, largest, held, lost)
     order = np.argsort(labels.indices, kind="stable")
     positives = np.split(score[order], np.cumsum(support)[:-1])
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from pipeline.hml import example_weights, score_kernels
 from pipeline.hml.example_weights import Weight
 from pipeline.hml.predictions import Predictions
+from pipeline.hml.unknown import known
 
 _ROUNDING = 1e-9  # of sums of weights, relative: breadths that are less are none
 Nodes = Float[np.ndarray, " node"]
@@ -123,10 +124,15 @@ class Top:
         return np.where(over, np.nextafter(cuts, np.inf), cuts), np.where(over, beyond, reach)
 
 
-def prior_matched(held_out: Iterable[np.ndarray], share: Nodes, weight: Weight) -> Nodes:
+def prior_matched(
+    held_out: Iterable[np.ndarray],
+    share: Nodes,
+    weight: Weight,
+    known: int | float | Nodes | None = None,
+) -> Nodes:
     """See `decisions.prior_matched_cuts`; the quantile is the mean of a breadth of 1 around it."""
-    everything = float(weight.sum())
-    lower = np.clip(everything * (1 - share) - 0.5, 0, max(everything - 1, 0))
+    everything = np.broadcast_to(float(weight.sum()) if known is None else known, len(share))
+    lower = np.clip(everything * (1 - share) - 0.5, 0, np.maximum(everything - 1, 0))
     top = everything - lower
     largest = Largest(top, weight)
     for scores in held_out:
@@ -134,8 +140,8 @@ def prior_matched(held_out: Iterable[np.ndarray], share: Nodes, weight: Weight) 
     cuts = np.full(len(share), np.inf)
     for node in np.flatnonzero(share > 0).tolist():
         kept = largest.of(node)
-        middle = kept.between(top[node] - min(1.0, everything), top[node])
-        cuts[node] = kept.untied(np.array([middle]), share[[node]] * everything)[0][0]
+        middle = kept.between(top[node] - min(1.0, everything[node]), top[node])
+        cuts[node] = kept.untied(np.array([middle]), share[[node]] * everything[node])[0][0]
     return cuts
 
 
@@ -162,8 +168,8 @@ def tuned(
     examples, nodes = labels.shape
     owner = np.repeat(np.arange(examples), np.diff(labels.indptr))
     support = example_weights.support(labels, weight)
-    everything = float(weight.sum())
-    counts = np.clip(np.floor(np.outer(support, grid) + 0.5), 1, everything)
+    everything = np.broadcast_to(known(labels, held_out.unknown, weight), nodes)
+    counts = np.clip(np.floor(np.outer(support, grid) + 0.5), 1, everything[:, None])
     largest = Largest(np.minimum(counts[:, -1] + 1, everything), weight)
     score = np.empty(labels.nnz)
     for rows, p in held_out:
@@ -172,7 +178,7 @@ def tuned(
             raise ValueError("probabilities must be finite. Got an infinite one")
         within, at_positives = held_out.at_positives(rows, judged)
         score[within] = at_positives
-        largest.take(judged)
+        largest.take(held_out.hidden(rows, judged))
     cuts, curves = np.full(counts.shape, np.inf), np.zeros(counts.shape)
     order = np.lexsort((-score, labels.indices))
     ends = np.cumsum(np.bincount(labels.indices, minlength=nodes))[:-1]

@@ -62,6 +62,10 @@ def _nodes(data: Prepared) -> tuple[pd.DataFrame, np.ndarray]:
     for row, split in enumerate(SPLITS):
         table[split] = positives[row]
     table["support"] = table["train"] + table["valid"]
+    if data.unknown is not None:
+        hidden = data.unknown[data.rows("train", "valid")].sum(axis=0, dtype=np.int64)
+        table["unknown"] = hidden
+        table["share"] = table["support"] / (len(data.rows("train", "valid")) - hidden)
     table["bin"] = rarity_bins(table["support"])
     table["children"] = np.bincount(parent, minlength=len(table))
     table["parents"] = np.bincount(child, minlength=len(table))

@@ -73,6 +73,7 @@ def run(config: Config) -> list[Path]:
                 "with_test_positive": int((positives > 0).sum()),
             },
             "examples": {s: len(data.rows(s)) for s in ("train", "valid", "test")},
+            **_unknown(problem),
             "test": figures(results[ours], slices),
             "ci95": _intervals(results[ours]),
             "baselines": {
@@ -90,6 +91,17 @@ def run(config: Config) -> list[Path]:
         _write_nodes(problem, positives, support, results, folder / "nodes.csv")
         _write_reliability(ensembles, problem, slices, folder / "reliability.json")
     return [paths.METRICS, paths.EVALUATION / "nodes.csv", paths.EVALUATION / "reliability.json"]
+
+
+def _unknown(problem: Problem) -> dict[str, Any]:
+    """How many labels of scored nodes are unknown in each split, where some are."""
+    if problem.unknown is None:
+        return {}
+    counts = {
+        split: int(problem.unknown[problem.data.rows(split)][:, problem.scored].sum())
+        for split in ("train", "valid", "test")
+    }
+    return {"unknown": counts}
 
 
 def _bundle(path: Path, problem: Problem) -> Ensemble:
@@ -141,14 +153,16 @@ def measure(
         slices: see `rarity_and_depth`.
         predict: from a range of test examples to their probabilities; None asks the model.
     """
+    test = problem.data.rows("test")
     return evaluate(
-        problem.labels[problem.data.rows("test")],
+        problem.labels[test],
         predict or predictor(model, problem),
         deciders(model),
         model.share,
         weights,
         slices,
         scored=problem.scored,
+        unknown=problem.unknown_of(test),
     )
 
 
@@ -185,13 +199,14 @@ def _prior(
     def predict(rows: slice) -> np.ndarray:
         return np.broadcast_to(share, (rows.stop - rows.start, len(share)))
 
+    fit = problem.data.rows("train", "valid")
     # All examples have the same scores, so that two of them tie as all do.
     alike = np.tile(share, (min(2, len(test)), 1))
     cuts = {
         "half": lambda: decisions.half_cuts(len(share)),
         "prior_matched": lambda: decisions.prior_matched_cuts(alike, share),
         "tuned": lambda: tuned_cuts(
-            Predictions(problem.labels[problem.data.rows("train", "valid")], predict), beta=beta
+            Predictions(problem.labels[fit], predict, unknown=problem.unknown_of(fit)), beta=beta
         ),
         # Alike examples reach a cut together, which no budget allows.
         "budget": lambda: np.full(len(share), np.inf),
@@ -202,7 +217,14 @@ def _prior(
     }
     decide = {rule: partial(_always, row) for rule, row in decided.items()}
     return evaluate(
-        problem.labels[test], predict, decide, share, weights, slices, scored=problem.scored
+        problem.labels[test],
+        predict,
+        decide,
+        share,
+        weights,
+        slices,
+        scored=problem.scored,
+        unknown=problem.unknown_of(test),
     )
 
 
@@ -226,8 +248,9 @@ def curves(
 ) -> dict[str, dict[str, Any]]:
     """Reliability curves on the test split: rarity bin or "all" -> columns."""
     bins = {name.removeprefix("rarity="): m for name, m in slices.items() if "rarity=" in name}
-    labels = problem.labels[problem.data.rows("test")]
-    predictions = Predictions(labels, predict, problem.scored)
+    test = problem.data.rows("test")
+    labels, unknown = problem.labels[test], problem.unknown_of(test)
+    predictions = Predictions(labels, predict, problem.scored, unknown)
     found = reliability(predictions, {"all": np.ones(problem.scored.sum(), bool)} | bins)
     return {
         group: {
@@ -301,6 +324,9 @@ def _write_nodes(
 ) -> None:
     nodes = problem.data.nodes.loc[problem.scored].reset_index(drop=True)
     table = nodes.assign(support=support[problem.scored], test_positives=positives)
+    if problem.unknown is not None:
+        unknown = problem.unknown[problem.data.rows("test")].sum(axis=0, dtype=np.int64)
+        table["test_unknown"] = unknown[problem.scored]
     for name, result in results.items():
         table[f"ap_{name}"] = result.node_ap
         for rule, recall in result.node_recall.items():

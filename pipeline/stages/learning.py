@@ -10,6 +10,7 @@ from pipeline.artifacts import files, paths, prepared
 from pipeline.config.sections import Baseline, Train, Variant
 from pipeline.errors import ArtifactError, DatasetError
 from pipeline.hml import Hierarchy, Objective, Settings, baselines
+from pipeline.hml.unknown import Unknown, checked
 
 # The product's own method and the baselines that are trained.
 Method = Literal["weighted"] | Baseline
@@ -26,12 +27,20 @@ class Problem:
         hierarchy: of the nodes, in the tables' order.
         labels: (example, node) boolean CSR, closed upward.
         scored: (node,) bool.
+        unknown: (example, node) boolean CSR, see `pipeline.hml.unknown`; None: all are known.
     """
 
     data: prepared.Prepared
     hierarchy: Hierarchy
     labels: sparse.csr_array
     scored: np.ndarray
+    unknown: Unknown | None = None
+
+    def unknown_of(self, rows: np.ndarray) -> Unknown | None:
+        """(row, node) of some examples."""
+        if self.unknown is None:
+            return None
+        return sparse.csr_array(self.unknown[rows])
 
     def positives(self, rows: np.ndarray) -> np.ndarray:
         """(scored node,) positives among some examples."""
@@ -65,7 +74,7 @@ def problem(data: prepared.Prepared) -> Problem:
     """The problem of prepared data.
 
     Raises:
-        ArtifactError: its nodes are not in node order.
+        ArtifactError: its nodes are not in node order, or unknown labels are at odds with others.
         DatasetError: no node is scored.
     """
     edges = data.edges[["child", "parent"]].itertuples(index=False, name=None)
@@ -78,7 +87,14 @@ def problem(data: prepared.Prepared) -> Problem:
     scored = data.nodes["scored"].to_numpy(dtype=bool)
     if not scored.any():
         raise DatasetError(f"expected a scored node in {paths.PREPARED}, found none")
-    return Problem(data, hierarchy, hierarchy.close(data.labels), scored)
+    closed = hierarchy.close(data.labels)
+    try:
+        unknown = checked(data.unknown, closed, hierarchy)
+    except ValueError as error:
+        raise ArtifactError(
+            f"expected unknown labels that fit the others in {paths.PREPARED}, found: {error}"
+        ) from None
+    return Problem(data, hierarchy, closed, scored, unknown)
 
 
 def settings(method: Method, train: Train, tuned: dict[str, Any] | None = None) -> Settings:

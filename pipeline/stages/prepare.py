@@ -12,8 +12,10 @@ from pipeline.artifacts.prepared import SPLITS, Prepared
 from pipeline.config import Config
 from pipeline.datasets import registry, splits, stratified
 from pipeline.datasets.source import RawDataset, Source
+from pipeline.datasets.tables.files import several
 from pipeline.errors import DatasetError
 from pipeline.hml import Hierarchy
+from pipeline.hml import unknown as unknown_labels
 from pipeline.stages import labelling
 
 
@@ -52,6 +54,15 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
     # Reducing the *closed* labels moves a label of a dropped node to its nearest kept ancestors.
     reduced = Hierarchy.from_edges(edges, nodes=ids)
     labels = labelling.most_specific(sparse.csr_array(closed[:, kept]), reduced)
+    scored = np.array([node not in raw.unscored for node in ids])
+    unknown, notes = _unknown(raw, closed, whole), list[str]()
+    if unknown is not None:
+        unknown = sparse.csr_array(unknown[:, kept])
+        notes = [
+            f"{unknown.nnz:,} of {unknown.shape[0] * len(ids):,} labels (example, node) are "
+            "unknown: they enter no loss and no figure.",
+            *_without_negative(unknown[fit_rows], support[kept], ids, scored),
+        ]
 
     made = source.features(raw, fit_rows, config.prepare.max_features)
     features = made.values
@@ -66,6 +77,7 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
         features=features,
         feature_names=made.names,
         labels=labels,
+        unknown=unknown,
         examples=pd.DataFrame(
             {"id": list(raw.ids), "split": list(split), "group": list(raw.groups)}, dtype="str"
         ),
@@ -74,13 +86,56 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
                 "id": ids,
                 "name": [raw.nodes[node] for node in ids],
                 "depth": whole.depth[kept],
-                "scored": [node not in raw.unscored for node in ids],
+                "scored": scored,
             }
         ),
         edges=pd.DataFrame(edges, columns=["child", "parent"], dtype="str"),
-        info=_info(raw, config, split, closed, labels, support),
+        info=_info(raw, config, split, closed, labels, support, notes)
+        | ({} if unknown is None else {"unknown": unknown.nnz}),
         encoder=made.encoder,
     )
+
+
+def _unknown(
+    raw: RawDataset, closed: sparse.csr_array, hierarchy: Hierarchy
+) -> sparse.csr_array | None:
+    if raw.unknown is None:
+        return None
+    given: Any = raw.unknown
+    if given.shape != closed.shape:
+        raise DatasetError(
+            f"expected unknown labels of shape {closed.shape} (example, node), found {given.shape}"
+        )
+    place = {node: number for number, node in enumerate(raw.nodes)}
+    try:
+        ordered = given[:, [place[node] for node in hierarchy.nodes]]
+        return unknown_labels.checked(ordered, closed, hierarchy)
+    except ValueError as error:
+        raise DatasetError(f"expected unknown labels that fit the others, found: {error}") from None
+
+
+def _without_negative(
+    unknown: sparse.csr_array, support: np.ndarray, ids: list[str], scored: np.ndarray
+) -> list[str]:
+    """Nodes without a known negative in train+valid, as a note.
+
+    Raises:
+        DatasetError: no scored node has one.
+    """
+    count = np.asarray(unknown.sum(axis=0))
+    lacking = scored & (count > 0) & (support + count == unknown.shape[0])
+    if lacking.any() and (lacking | (support == unknown.shape[0]))[scored].all():
+        raise DatasetError(
+            "expected examples in train+valid that are known not to have a node, found none for "
+            f"any of the {scored.sum():,} scored nodes: all other labels are unknown"
+        )
+    if not lacking.any():
+        return []
+    names = several([ids[node] for node in np.flatnonzero(lacking)], 3)
+    return [
+        f"{lacking.sum():,} nodes have no example in train+valid that is known not to have them "
+        f"({names}): there is nothing to tell their positives from."
+    ]
 
 
 def _split(raw: RawDataset, config: Config, closed: sparse.csr_array) -> np.ndarray:
@@ -151,6 +206,7 @@ def _info(
     closed: sparse.csr_array,
     labels: sparse.csr_array,
     support: np.ndarray,
+    further: list[str],
 ) -> dict[str, Any]:
     """What dataset.json says beside the schema and the tables' sha256."""
     used = np.asarray(closed.sum(axis=0)).ravel() > 0
@@ -163,6 +219,7 @@ def _info(
         **({"caution": raw.info["caution"]} if "caution" in raw.info else {}),
         "notes": [
             *raw.info["notes"],
+            *further,
             "An example whose labels all belong to dropped nodes stays, without labels.",
             *(
                 ["Missing values took the mean of their own split, the test split included."]

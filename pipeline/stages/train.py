@@ -127,6 +127,7 @@ def fit(
             kinds=config.train.kinds if method == "weighted" else ["network"],
             cross_fit=cross_fit,
             groups=groups,
+            unknown=problem.unknown,
             seed=config.seed,
             rows=rows,
             scored=problem.scored,

@@ -69,11 +69,18 @@ class _TrialData:
         self.preprocessing = Standardizer.fit(block)
         self.features = self.preprocessing.transform(block)
         self.labels = problem.data.labels[rows]
+        self.unknown, self.valid_unknown = problem.unknown_of(rows), problem.unknown_of(valid)
         self.valid_features = np.asarray(problem.data.features[valid])
         self.valid_labels = problem.labels[valid]
-        if not problem.positives(valid).any():
+        positive = problem.positives(valid)
+        what = "a positive of a scored node"
+        if self.valid_unknown is not None:
+            hidden = self.valid_unknown.sum(axis=0, dtype=np.int64)[problem.scored]
+            positive = positive * (positive + hidden < len(valid))
+            what += " that has a known negative, too,"
+        if not positive.any():
             raise DatasetError(
-                "expected a positive of a scored node among the validation examples, found none: "
+                f"expected {what} among the validation examples, found none: "
                 "nothing can be tuned. Set tune.trials to 0 or prepare.valid_share higher"
             )
         self.problem = problem
@@ -88,6 +95,7 @@ class _TrialData:
             lambda rows: ensemble.predict_proba(self.valid_features[rows]),
             self.objective,
             scored=scored,
+            unknown=self.valid_unknown,
         )
 
 
@@ -137,6 +145,7 @@ def _trial(
                 settings,
                 seed=studies.seed(config, method, index),
                 scored=data.problem.scored,
+                unknown=data.unknown,
                 on_epoch=after_epoch,
             )
         except optuna.TrialPruned:

@@ -25,6 +25,14 @@ def shapes(data: Prepared) -> pd.DataFrame:
         ("columns of features", data.features.shape[1], len(data.feature_names)),
         ("rows of labels", data.labels.shape[0], examples),
         ("columns of labels", data.labels.shape[1], len(data.nodes)),
+        *(
+            [
+                ("rows of unknown labels", data.unknown.shape[0], examples),
+                ("columns of unknown labels", data.unknown.shape[1], len(data.nodes)),
+            ]
+            if data.unknown is not None
+            else []
+        ),
         ("missing values of examples", int(data.examples.isna().to_numpy().sum()), 0),
         ("missing values of nodes", int(data.nodes.isna().to_numpy().sum()), 0),
         ("missing values of edges", int(data.edges.isna().to_numpy().sum()), 0),

@@ -71,6 +71,9 @@ class SourceContract:
             assert len(raw.splits) == n
             assert set(raw.splits) <= set(SPLITS)
 
+    def test_unknown_labels_fit_the_examples_and_nodes(self, raw: RawDataset):
+        assert raw.unknown is None or raw.unknown.shape == (len(raw.ids), len(raw.nodes))
+
     def test_labels_edges_and_unscored_nodes_are_nodes(self, raw: RawDataset):
         nodes = set(raw.nodes)
         assert {label for labels in raw.labels for label in labels} <= nodes

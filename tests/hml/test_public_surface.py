@@ -27,7 +27,7 @@ SIGNATURES = {
     "RareNodeClassifier.score": ["self", "X", "y", "sample_weight"],
     "fit_members": [
         "features", "labels", "hierarchy", "settings", "*kinds", "*cross_fit", "*groups",
-        "*sample_weight", "*seed", "*rows", "*scored", "*on_epoch",
+        "*sample_weight", "*unknown", "*seed", "*rows", "*scored", "*on_epoch",
     ],
     "Ensemble.predict_proba": ["self", "features"],
     "Ensemble.member_probability": ["self", "features"],
@@ -44,7 +44,7 @@ SIGNATURES = {
 DEFAULTS = {
     "fit_members": {
         "kinds": ("network",), "cross_fit": True, "groups": None, "sample_weight": None,
-        "rows": None, "scored": None, "on_epoch": None,
+        "unknown": None, "rows": None, "scored": None, "on_epoch": None,
     },
     "imbalance_weights": {"variant": "paper", "floor": 0.25, "kind": "node", "scored": None},
     "weighted_loss": {

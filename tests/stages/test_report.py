@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from pipeline.artifacts import paths
+from pipeline.artifacts import files, paths
 from pipeline.config import Config
 from pipeline.errors import ArtifactError
 from pipeline.stages import report
@@ -34,3 +36,14 @@ def test_a_missing_stage_is_named_and_nothing_is_written(workspace):
     with pytest.raises(ArtifactError, match=r"expected the file reports/tuning/best\.json"):
         report.run(Config())
     assert not paths.REPORT.exists()
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_what_an_absent_label_means_is_said(workspace, unknown):
+    if unknown:
+        path = paths.PREPARED / "dataset.json"
+        info = json.loads(path.read_text(encoding="utf-8"))
+        files.write_json(path, info | {"unknown": 12})
+    report.run(Config())
+    said = "An absent label that is not unknown counts" if unknown else "An absent label counts"
+    assert f"{said} as a negative here." in paths.REPORT.read_text(encoding="utf-8")

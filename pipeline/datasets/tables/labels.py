@@ -1,7 +1,7 @@
 """Which nodes each example has: a long table, a delimited column, or zeros and ones."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -13,14 +13,40 @@ from pipeline.datasets.tables.strings import Strings
 from pipeline.errors import DatasetError
 
 _ONES, _ZEROS = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no", ""}
+_UNKNOWN = {"?", "na", "nan", "null", "none", "unknown"}
+_STATES = {
+    **dict.fromkeys(("positive", "present", "1", "1.0", "true", "yes"), "positive"),
+    **dict.fromkeys(("negative", "absent", "not", "0", "0.0", "false", "no"), "negative"),
+    **dict.fromkeys(("unknown", "?", "na"), "unknown"),
+}
 _COMPARED = 20_000  # nodes that are looked through for a close match
 
 
-class Found(NamedTuple):
-    """Labels in the examples' order, and what there is to say about them."""
+Labelled = tuple[tuple[str, ...], ...]
 
-    labels: tuple[tuple[str, ...], ...]
+
+class Found(NamedTuple):
+    """What is stated of each example, in the examples' order.
+
+    Attributes:
+        labels: the nodes that it has.
+        notes: what there is to say about them.
+        negative: those that it is stated not to have; empty where nothing like that is stated.
+        unknown: those that are stated to be unknown; the same.
+    """
+
+    labels: Labelled
     notes: tuple[str, ...]
+    negative: Labelled = ()
+    unknown: Labelled = ()
+
+
+class _Row(NamedTuple):
+    """What a row states."""
+
+    positive: Sequence[str]
+    negative: Sequence[str] = ()
+    unknown: Sequence[str] = ()
 
 
 def read(
@@ -40,27 +66,47 @@ def read(
         problems: take rows that are wrong, which count as if they were not there.
 
     Raises:
-        DatasetError: an example or a node is unknown, an example has two rows where it may have
-            one, a cell is neither 0 nor 1, or there are fewer than two labels; file, line and value
-            are named.
+        DatasetError: an example or a node is not known, an example has two rows where it may have
+            one, a cell is neither 0 nor 1 nor unknown, a state is none, or there are fewer than two
+            labels, or no negative where only what is stated is one; file, line and value are named.
     """
-    wanted = [name for name in (options.id, options.node) if name is not None]
+    columns = (options.id, options.node, options.state, options.negative, options.unknown)
+    wanted = [name for name in columns if name is not None]
     table = strings.read(path, wanted if options.layout != "one_hot" else None)
     before = problems.count
     order = _order(table, options, ids, problems)
     labels: list[list[str]] = [[] for _ in ids]
+    negative: dict[int, list[str]] = {}
+    unknown: dict[int, list[str]] = {}
     for row, given in enumerate(_rows(table, options, nodes, problems)):
-        if (place := order[row]) is not None:
-            labels[place] += given
+        if (place := order[row]) is None:
+            continue
+        labels[place] += given.positive
+        for into, names in ((negative, given.negative), (unknown, given.unknown)):
+            if names:
+                into.setdefault(place, []).extend(names)
     used = {label for mine in labels for label in mine}
     if len(used) < 2 and problems.count == before:
         found = f"one, {shown(*used)}, throughout" if used else "none in any row"
         raise DatasetError(f"{path}: expected at least two different labels, found {found}")
+    if options.absent == "unknown" and not negative and problems.count == before:
+        raise DatasetError(
+            f"{path}: expected nodes that an example is stated not to have, as "
+            "tables.labels.absent is 'unknown', found none in any row"
+        )
     once = tuple(tuple(dict.fromkeys(mine)) for mine in labels)
     notes = [*_notes(labels, once)]
     if options.layout == "one_hot" and (empty := sum(c.count("") for c in table.columns.values())):
-        notes.append(f"{empty:,} cells of labels are empty and count as 0.")
-    return Found(once, tuple(notes))
+        means = "are unknown" if options.absent == "unknown" else "count as 0"
+        notes.append(f"{empty:,} cells of labels are empty and {means}.")
+    return Found(once, tuple(notes), _placed(negative, len(ids)), _placed(unknown, len(ids)))
+
+
+def _placed(stated: Mapping[int, Sequence[str]], examples: int) -> Labelled:
+    """Nodes of each example, each once; empty where there is none at all."""
+    if not stated:
+        return ()
+    return tuple(tuple(dict.fromkeys(stated.get(number, ()))) for number in range(examples))
 
 
 def _order(
@@ -121,15 +167,24 @@ def _refuse_unknown(
 
 def _rows(
     table: Strings, options: Labels, nodes: Collection[str] | None, problems: Problems
-) -> Iterator[Sequence[str]]:
-    """The labels of each row."""
+) -> Iterator[_Row]:
+    """What each row states; unknown nodes are left out."""
     known = None if nodes is None else set(nodes)
     if options.layout == "one_hot":
         yield from _ones(table, options, known, problems)
         return
     assert options.node is not None
     column = shown(options.node)
-    unknown: dict[str, list[int]] = {}
+    strange: dict[str, list[int]] = {}
+
+    def is_node(one: str, row: int) -> bool:
+        if known is None or one in known:
+            return True
+        rows = strange.setdefault(one, [])
+        if rows[-1:] != [row]:
+            rows.append(row)
+        return False
+
     for row, cell in enumerate(table.columns[options.node]):
         if options.layout == "long":
             if not cell:
@@ -141,21 +196,54 @@ def _rows(
                 )
             given = [cell] if cell else []
         else:
-            given = [part for one in cell.split(options.delimiter) if (part := one.strip())]
-        if known is not None and not known.issuperset(given):
-            for one in dict.fromkeys(given):
-                if one not in known:
-                    unknown.setdefault(one, []).append(row)
-            given = [one for one in given if one in known]
-        yield given
+            given = _parts(cell, options)
+        given = [one for one in given if is_node(one, row)]
+        if options.layout == "long":
+            if options.state is None or not given:
+                yield _Row(given)
+            else:
+                yield _stated(table, row, given, options, problems)
+        elif options.negative is None and options.unknown is None:
+            yield _Row(given)
+        else:
+            others = (
+                () if name is None else _parts(table.columns[name][row], options)
+                for name in (options.negative, options.unknown)
+            )
+            yield _Row(given, *([one for one in part if is_node(one, row)] for part in others))
     if known is not None:
         wanted = "nodes of the hierarchy"
-        _refuse_unknown(table, unknown, wanted, problems, lambda one: hint(one, known))
+        _refuse_unknown(table, strange, wanted, problems, lambda one: hint(one, known))
+
+
+def _parts(cell: str, options: Labels) -> list[str]:
+    return [part for one in cell.split(options.delimiter) if (part := one.strip())]
+
+
+def _stated(
+    table: Strings, row: int, given: Sequence[str], options: Labels, problems: Problems
+) -> _Row:
+    """What a row of a long table states of its node."""
+    assert options.state is not None
+    cell, column = table.columns[options.state][row], shown(options.state)
+    state = _STATES.get(cell.casefold())
+    if state is None:
+        wanted = f"positive, negative or unknown in column {column}"
+        found = shown(cell) if cell else "an empty cell"
+        problems.each(table.path, wanted, [row], lambda row: table.refuse(row, wanted, found))
+        return _Row(())
+    return _Row((), **{state: given}) if state != "positive" else _Row(given)
+
+
+def are_states(cells: Collection[str]) -> bool:
+    """Whether cells say positive, negative or unknown, and not all of them positive."""
+    found = [_STATES.get(cell.casefold()) for cell in cells]
+    return None not in found and set(found) != {"positive"}
 
 
 def _ones(
     table: Strings, options: Labels, known: set[str] | None, problems: Problems
-) -> Iterator[Sequence[str]]:
+) -> Iterator[_Row]:
     nodes = [name for name in table.columns if name != options.id]
     if known is not None and (unknown := [name for name in nodes if name not in known]):
         raise DatasetError(
@@ -168,14 +256,21 @@ def _ones(
         table.refuse(row, f"0 or 1 in column {shown(node)}", shown(table.columns[node][row]))
 
     columns = [table.columns[name] for name in nodes]
+    # Zeros above a one are usual, and taken for ones; so zeros are statements only where without
+    # them nothing would be negative.
+    stated = options.absent == "unknown"
     for row, cells in enumerate(zip(*columns, strict=True)):
-        given: list[str] = []
+        positive, negative, unknown = list[str](), list[str](), list[str]()
         for node, cell in zip(nodes, cells, strict=True):
             if cell.lower() in _ONES:
-                given.append(node)
+                positive.append(node)
+            elif cell.lower() in _UNKNOWN:
+                unknown.append(node)
             elif cell.lower() not in _ZEROS:
                 problems.each(table.path, "neither 0 nor 1", [(row, node)], refuse)
-        yield given
+            elif stated and cell:
+                negative.append(node)
+        yield _Row(positive, negative, unknown)
 
 
 def _notes(labels: list[list[str]], once: tuple[tuple[str, ...], ...]) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """What a table of labels is, as far as its header and its content tell; the rest is asked."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from pipeline.config.tables import Labels
 from pipeline.datasets.tables import labels, strings
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.strings import Strings
@@ -11,6 +13,7 @@ from pipeline.errors import DatasetError
 _DELIMITERS = ";|,\t "
 _SEPARATORS = "/>\\|"  # of paths; the first one where several are as frequent
 _COLUMNS = ("labels", "label", "nodes", "node", "terms", "term", "classes", "class", "categories")
+STATED = ("state", "negative", "unknown")  # columns of `tables.labels` beside that of the nodes
 _IDS = ("id", "example", "example_id", "key", "name")
 
 
@@ -25,6 +28,7 @@ def detect(
     features_id: str | None = None,
     separator: str | None = None,
     with_features: bool = False,
+    stated: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str | None]:
     """What the columns mean: the values of `tables.labels` beyond path and sha256.
 
@@ -38,12 +42,15 @@ def detect(
         features_id: the name that the column of ids has among the features.
         separator: of labels that are paths; such a sign is between no nodes.
         with_features: whether the table is that of the features, with a row for each example.
+        stated: `state`, `negative` and `unknown` of `tables.labels`, as far as they were said.
 
     Raises:
         DatasetError: several columns could be meant, or none; what to say is said.
     """
     names = strings.header(path)
-    for name, option in ((id_column, "--label-id"), (node_column, "--label-column")):
+    said = [(id_column, "--label-id"), (node_column, "--label-column")]
+    said += [(name, f"--label-{what}") for what, name in stated.items()]
+    for name, option in said:
         if name is not None and name not in names:
             raise DatasetError(
                 f"{path}: expected the column {shown(name)} ({option}), found "
@@ -52,10 +59,10 @@ def detect(
     table = strings.read(path)
     if id_column is None:
         id_column = _id_column(table, ids, node_column, features_id)
-    others = [name for name in names if name != id_column]
+    others = [name for name in names if name != id_column and name not in stated.values()]
     known = None if nodes is None else set(nodes)
     if node_column is None:
-        if known is not None and len(others) > 1:
+        if known is not None and len(others) > 1 and not stated:
             if not (unknown := [name for name in others if name not in known]):
                 return {"layout": "one_hot", "id": id_column}
             if len(unknown) < len(others) / 2:  # they were meant to be nodes
@@ -75,8 +82,14 @@ def detect(
         )
     repeated = id_column is not None and _repeats(table.columns[id_column])
     values = table.columns[node_column]
-    if delimiter is not None:
+    if "state" in stated:
+        layout, between = "long", ";"
+    elif delimiter is not None:
         layout, between = "delimited", delimiter
+    elif stated:
+        columns = [node_column, *stated.values()]
+        cells = [cell for name in columns for cell in table.columns[name] if cell]
+        layout, between = "delimited", _between(cells, known, separator)
     elif repeated:
         layout, between = "long", ";"
     else:
@@ -84,7 +97,7 @@ def detect(
         whole = known is not None and known.issuperset(values)
         layout = "long" if whole and id_column is not None and not with_features else "delimited"
     found: dict[str, str | None] = {"layout": layout, "id": id_column, "node": node_column}
-    return found | ({"delimiter": between} if layout == "delimited" else {})
+    return found | {**stated} | ({"delimiter": between} if layout == "delimited" else {})
 
 
 def _id_column(
@@ -122,6 +135,20 @@ def _node_column(table: Strings, others: list[str], known: set[str] | None) -> s
         f"{table.path}: expected to see which column holds the nodes, found "
         f"{several(others) if others else 'none beside the ids'}. --label-column names it"
     )
+
+
+def unread_states(path: Path, options: Labels) -> list[str]:
+    """Columns of a long table that nobody reads, and that say what `tables.labels.state` would.
+
+    A cell of at least one row says that its node is negative or unknown, and all say something.
+    """
+    if options.layout != "long" or options.state is not None:
+        return []
+    names = [name for name in strings.header(path) if name not in (options.id, options.node)]
+    if not names:
+        return []
+    said = {name: {*cells} for name, cells in strings.read(path, names).columns.items()}
+    return [name for name, cells in said.items() if labels.are_states(cells)]
 
 
 def separator(path: Path, node_column: str) -> str:

@@ -9,6 +9,7 @@ from pipeline.config.tables import Features as FeatureOptions
 from pipeline.config.tables import TableFile, Tables
 from pipeline.datasets.source import Features, RawDataset, Source
 from pipeline.datasets.tables import columns, frames, hierarchies, labels, offenders
+from pipeline.datasets.tables import states as states_
 from pipeline.datasets.tables.closure import Closure
 from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.datasets.tables.files import shown
@@ -102,7 +103,7 @@ class OwnTables(Source):
         problems.raise_if_any()
         assert examples is not None  # else there was a problem
         assert found is not None
-        given, graph, missing = found
+        given, graph, missing, states = found
         roots = graph.nodes.keys() - {child for child, _ in graph.edges}
         files = {file.sha256: Path(file.path).name for file in self._roles().values()}
         return RawDataset(
@@ -116,12 +117,13 @@ class OwnTables(Source):
                 "source": f"own tables: {', '.join(files.values())}",
                 "version": " ".join(sha256[:12] for sha256 in files),
                 "notice": "",
-                "notes": [*graph.notes, *given.notes, *missing],
+                "notes": [*graph.notes, *given.notes, *missing, *states.notes],
             },
             # What lies above all nodes is true of every example that has any.
             unscored=frozenset(roots if len(roots) == 1 else ()),
             splits=examples.splits,
             moments=examples.moments,
+            unknown=states.unknown,
         )
 
     def examples(self, path: Path, problems: Problems = AT_ONCE) -> "Examples":
@@ -158,14 +160,19 @@ class OwnTables(Source):
 
     def _labelled(
         self, path: Path, ids: tuple[str, ...], graph: Graph | None, problems: Problems
-    ) -> tuple[labels.Found, Graph, list[str]]:
-        """Labels, their hierarchy, and a note where labels are not closed upward."""
+    ) -> tuple[labels.Found, Graph, list[str], states_.States]:
+        """Labels, their hierarchy, a note where they are not closed upward, and what is unknown."""
         options = self._tables.labels
         before = problems.count
         given = labels.read(path, options, ids, None if graph is None else graph.nodes, problems)
         if graph is None:
             graph = hierarchies.descend(
-                ((row, label) for row, mine in enumerate(given.labels) for label in mine),
+                (
+                    (row, label)
+                    for stated in (given.labels, given.negative, given.unknown)
+                    for row, mine in enumerate(stated)
+                    for label in mine
+                ),
                 self._tables.separator,
                 path=path,
                 place=lambda row: f"example {shown(ids[row])}",
@@ -175,7 +182,8 @@ class OwnTables(Source):
         refuse = options.closure == "refuse" and problems.count == before
         closure = Closure(graph.edges)
         missing = closure.missing(given.labels, ids, path, refuse=refuse, problems=problems)
-        return given, graph, missing
+        states = states_.resolve(given, graph, options, ids, path, problems)
+        return given, graph, missing, states
 
     def features(self, raw: RawDataset, fit_rows: "np.ndarray", max_features: int) -> Features:
         """Columns as numbers: see `Encoder`."""

@@ -4,11 +4,12 @@
 
 W (example, row) are weights over training examples, each row's sum being 1, Y their labels closed
 upward: both are sparse, so 100,000 nodes cost what their positives cost. The prior, each node's
-share of positives, keeps a probability above 0 where no similar example has the node.
+share of positives, keeps a probability above 0 where no similar example has the node. It stands for
+an unknown label, too, which says nothing then (docs/adr/0015).
 """
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -18,6 +19,7 @@ from pipeline.hml.example_weights import support
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members.contract import Members
 from pipeline.hml.members.sum_kernels import add_labels
+from pipeline.hml.unknown import Unknown, checked, imputed, known_share
 
 PRIOR = 0.025  # e: what one more neighbour beside 40 would count
 
@@ -30,10 +32,11 @@ class LabelledMembers(Members):
         hierarchy: of the nodes.
         learns: (member, row) bool, see `folds`.
         weight: (row,) what each training example counts, above 0; None is 1.
+        unknown: (row, node), see `unknown`; None: everything is known.
 
     Raises:
-        ValueError: shapes do not fit, there is no member, one learns from nothing, or a weight is
-            not above 0.
+        ValueError: shapes do not fit, there is no member, one learns from nothing, a weight is not
+            above 0, or unknown labels are at odds with the others.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class LabelledMembers(Members):
         hierarchy: Hierarchy,
         learns: Bool[np.ndarray, "member row"],
         weight: Float[np.ndarray, " row"] | None = None,
+        unknown: Unknown | None = None,
     ) -> None:
         if learns.ndim != 2 or learns.dtype != np.bool_:
             raise ValueError(f"learns must be bool (member, row). Got {learns.dtype}")
@@ -65,14 +69,18 @@ class LabelledMembers(Members):
         self.weight = weight
         self._labels = sparse.csr_array(labels).astype(np.bool_)
         closed = sparse.csr_array(hierarchy.close(self._labels))
-        self._closed: Any = closed.astype(np.float32)
+        self.unknown = checked(unknown, closed, hierarchy)
         # Of all examples, for every member: a share without the examples that a member leaves out
         # would be lower for their positives than for others, and tell them apart the wrong way.
-        if weight is None:
-            self._prior = np.asarray(self._closed.mean(axis=0), dtype=np.float32)
+        if self.unknown is not None:
+            self._prior = known_share(closed, self.unknown, hierarchy, weight).astype(np.float32)
+        elif weight is None:
+            mean: Any = closed.astype(np.float32).mean(axis=0)
+            self._prior = np.asarray(mean, dtype=np.float32)
         else:
             self._prior = (support(closed, weight) / weight.sum()).astype(np.float32)
         self._prior = np.minimum(self._prior, 1)  # rounding
+        self._closed: Any = imputed(closed, self.unknown, self._prior)
         self.width = len(hierarchy)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -82,6 +90,9 @@ class LabelledMembers(Members):
             "labels/indptr": self._labels.indptr.astype(np.int64),
             "labels/indices": self._labels.indices.astype(np.int32),
         }
+        if self.unknown is not None:
+            arrays["unknown/indptr"] = self.unknown.indptr.astype(np.int64)
+            arrays["unknown/indices"] = self.unknown.indices.astype(np.int32)
         return arrays if self.weight is None else arrays | {"weight": self.weight}
 
 
@@ -139,21 +150,40 @@ def stored_features(arrays: dict[str, np.ndarray]) -> np.ndarray:
     return features
 
 
-def stored_labels(arrays: dict[str, np.ndarray], hierarchy: Hierarchy) -> sparse.csr_array:
-    """The labels in the arrays of averaging members.
+class Stored(NamedTuple):
+    """What `LabelledMembers` are made of, beside the hierarchy, as far as it is in arrays."""
+
+    labels: sparse.csr_array
+    learns: np.ndarray
+    weight: np.ndarray | None
+    unknown: Unknown | None
+
+
+def stored(arrays: dict[str, np.ndarray], hierarchy: Hierarchy) -> Stored:
+    """Labels and what belongs to them in the arrays of members that predict by them.
 
     Raises:
         LookupError, ValueError: they are missing or do not fit.
     """
-    start, column = arrays["labels/indptr"], arrays["labels/indices"]
+    unknown = None
+    if any(name.startswith("unknown/") for name in arrays):
+        unknown = _stored_labels(arrays, "unknown", hierarchy)
+    labels = _stored_labels(arrays, "labels", hierarchy)
+    return Stored(labels, arrays["learns"], arrays.get("weight"), unknown)
+
+
+def _stored_labels(
+    arrays: dict[str, np.ndarray], name: str, hierarchy: Hierarchy
+) -> sparse.csr_array:
+    start, column = arrays[f"{name}/indptr"], arrays[f"{name}/indices"]
     if start.dtype.kind != "i" or column.dtype.kind != "i" or column.ndim != 1:
-        raise ValueError(f"labels of types {start.dtype} and {column.dtype}")
+        raise ValueError(f"{name} of types {start.dtype} and {column.dtype}")
     rows = arrays["learns"].shape[1]
     whole = start.shape == (rows + 1,) and start[0] == 0 and start[-1] == len(column)
     if not whole or (np.diff(start) < 0).any():
-        raise ValueError("labels do not fit the examples")
+        raise ValueError(f"{name} do not fit the examples")
     if len(column) and not (column.min() >= 0 and column.max() < len(hierarchy)):
-        raise ValueError("labels are not nodes")
+        raise ValueError(f"{name} are not nodes")
     return sparse.csr_array(
         (np.ones(len(column), dtype=np.bool_), column, start), shape=(rows, len(hierarchy))
     )

@@ -8,7 +8,8 @@ from scipy import sparse
 
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members import tree_kernels
-from pipeline.hml.members.averages import AveragingMembers, stored_labels
+from pipeline.hml.members.averages import AveragingMembers, stored
+from pipeline.hml.unknown import Unknown, checked, imputed, known_share
 
 TREES = 300  # of all members together
 _LEAF = 2  # fewest examples of a leaf
@@ -49,6 +50,7 @@ class ForestMembers(AveragingMembers):
         hierarchy: of the nodes.
         learns: (member, row) bool.
         weight: see `AveragingMembers`.
+        unknown: see `LabelledMembers`.
     """
 
     kind: ClassVar[str] = "forest"
@@ -61,8 +63,9 @@ class ForestMembers(AveragingMembers):
         hierarchy: Hierarchy,
         learns: Bool[np.ndarray, "member row"],
         weight: Float[np.ndarray, " row"] | None = None,
+        unknown: Unknown | None = None,
     ) -> None:
-        super().__init__(labels, hierarchy, learns, weight)
+        super().__init__(labels, hierarchy, learns, weight, unknown)
         self.trees = trees
         self.features = features
         self._per_member = np.bincount(trees.member, minlength=self.count)
@@ -86,6 +89,7 @@ class ForestMembers(AveragingMembers):
         learns: Bool[np.ndarray, "member row"],
         *,
         weight: Float[np.ndarray, " row"] | None = None,
+        unknown: Unknown | None = None,
         seed: int,
         trees: int = TREES,
         threads: int = 1,
@@ -103,6 +107,7 @@ class ForestMembers(AveragingMembers):
             hierarchy: of the nodes.
             learns: (member, row) bool, which member's trees are grown from which examples.
             weight: see `AveragingMembers`; a leaf weighs 2 at least.
+            unknown: see `LabelledMembers`; a node's support is that of its positives.
             seed: of projection and trees.
             trees: of all members together, at least one each.
             threads: for growing.
@@ -110,21 +115,24 @@ class ForestMembers(AveragingMembers):
         from sklearn import ensemble  # it takes seconds to import
 
         closed: Any = sparse.csr_array(hierarchy.close(labels)).astype(np.float64)
+        whole = closed
+        if (hidden := checked(unknown, closed, hierarchy)) is not None:
+            whole = imputed(closed, hidden, known_share(closed, hidden, hierarchy, weight))
         rng = np.random.default_rng([seed, 4])
         projection = rng.standard_normal((len(hierarchy), _DIMENSIONS))
         parts: list[Trees] = []
         places = filled = 0
         for member, learnt in enumerate(map(np.flatnonzero, learns)):
-            known = closed[learnt]
+            positive = closed[learnt]
             smallest: dict[str, Any] = {"min_samples_leaf": min(_LEAF, len(learnt))}
             counts = None
-            support = np.maximum(known.sum(axis=0), 1)
+            support = np.maximum(positive.sum(axis=0), 1)
             if weight is not None:
                 counts = weight[learnt]
                 # A little less, because what the share is multiplied with again may round it up.
                 share = _LEAF * (1 - 1e-9) / counts.sum()
                 smallest = {"min_weight_fraction_leaf": min(share, 0.5)}
-                support = counts @ known
+                support = counts @ positive
                 support = np.where(support > 0, support, 1)
             regressor: Any = ensemble.ExtraTreesRegressor
             forest = regressor(
@@ -134,7 +142,7 @@ class ForestMembers(AveragingMembers):
                 n_jobs=threads,
                 **smallest,
             )
-            target = known @ (projection / np.sqrt(support)[:, None])
+            target = whole[learnt] @ (projection / np.sqrt(support)[:, None])
             forest.fit(features[learnt], target, counts)
             leaf = forest.apply(features[learnt])
             for number, grown in enumerate(forest.estimators_):
@@ -143,7 +151,7 @@ class ForestMembers(AveragingMembers):
                 places, filled = places + len(part.left), filled + len(part.row)
         joined = Trees(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         joined = joined._replace(start=np.append(joined.start, filled))
-        return cls(joined, features.shape[1], labels, hierarchy, learns, weight)
+        return cls(joined, features.shape[1], labels, hierarchy, learns, weight, hidden)
 
     def weights(
         self,
@@ -211,8 +219,8 @@ class ForestMembers(AveragingMembers):
             or (np.diff(trees.start) < 0).any()
         ):
             raise ValueError("trees do not fit together")
-        labels = stored_labels(arrays, hierarchy)
-        return cls(trees, features, labels, hierarchy, arrays["learns"], arrays.get("weight"))
+        labels, learns, weight, unknown = stored(arrays, hierarchy)
+        return cls(trees, features, labels, hierarchy, learns, weight, unknown)
 
 
 def walk(trees: Trees) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -17,8 +17,9 @@ from jaxtyping import Bool, Float
 from scipy import sparse
 
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.members.averages import LabelledMembers, stored_features, stored_labels
+from pipeline.hml.members.averages import LabelledMembers, stored, stored_features
 from pipeline.hml.members.regressions import RegressionMembers, SolvedKernels, kernel
+from pipeline.hml.unknown import Unknown
 
 LANDMARKS = 3000
 _NOISE = 1.0  # variance of a label beside the kernel's own: what is as likely chance as it is real
@@ -44,6 +45,7 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         learns: (member, row) bool.
         landmarks: how many, at most.
         weight: see `LabelledMembers`.
+        unknown: see `LabelledMembers`. As the prior, such a label adds nothing to Y - prior.
     """
 
     kind: ClassVar[str] = "kernel"
@@ -57,8 +59,9 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         *,
         landmarks: int = LANDMARKS,
         weight: Float[np.ndarray, " row"] | None = None,
+        unknown: Unknown | None = None,
     ) -> None:
-        super().__init__(labels, hierarchy, learns, weight)
+        super().__init__(labels, hierarchy, learns, weight, unknown)
         self._examples = features
         self.features = features.shape[1]
         self._landmarks = landmarks
@@ -97,9 +100,16 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         features, landmarks = stored_features(arrays), options["landmarks"]
         if not isinstance(landmarks, int) or landmarks < 1:
             raise ValueError(f"landmarks must be a whole number from 1. Got {landmarks!r}")
-        labels = stored_labels(arrays, hierarchy)
-        learns, weight = arrays["learns"], arrays.get("weight")
-        return cls(features, labels, hierarchy, learns, landmarks=landmarks, weight=weight)
+        labels, learns, weight, unknown = stored(arrays, hierarchy)
+        return cls(
+            features,
+            labels,
+            hierarchy,
+            learns,
+            landmarks=landmarks,
+            weight=weight,
+            unknown=unknown,
+        )
 
     def _small(self) -> "SolvedKernels | None":
         entries = self.count * len(self._standing) * (len(self._prior) + 1)

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from pipeline.hml.hierarchy import Hierarchy
-from pipeline.hml.members.averages import AveragingMembers, stored_features, stored_labels
+from pipeline.hml.members.averages import AveragingMembers, stored, stored_features
+from pipeline.hml.unknown import Unknown
 
 NEIGHBOURS = 40
 EXACT = 100_000  # training examples; with more the search is approximate
@@ -47,6 +48,7 @@ class NeighbourMembers(AveragingMembers):
         neighbours: how many, at most.
         weight: see `AveragingMembers`. As many neighbours as weigh so much are taken, of the last
             ones as much as is wanted.
+        unknown: see `LabelledMembers`.
     """
 
     kind: ClassVar[str] = "neighbours"
@@ -60,10 +62,11 @@ class NeighbourMembers(AveragingMembers):
         *,
         neighbours: int = NEIGHBOURS,
         weight: Float[np.ndarray, " row"] | None = None,
+        unknown: Unknown | None = None,
     ) -> None:
         from sklearn.neighbors import NearestNeighbors  # it takes seconds to import
 
-        super().__init__(labels, hierarchy, learns, weight)
+        super().__init__(labels, hierarchy, learns, weight, unknown)
         self._examples = features
         self.features = features.shape[1]
         self._neighbours = neighbours
@@ -198,13 +201,15 @@ class NeighbourMembers(AveragingMembers):
         features, neighbours = stored_features(arrays), options["neighbours"]
         if not isinstance(neighbours, int) or neighbours < 1:
             raise ValueError(f"neighbours must be a whole number from 1. Got {neighbours!r}")
+        labels, learns, weight, unknown = stored(arrays, hierarchy)
         return cls(
             features,
-            stored_labels(arrays, hierarchy),
+            labels,
             hierarchy,
-            arrays["learns"],
+            learns,
             neighbours=neighbours,
-            weight=arrays.get("weight"),
+            weight=weight,
+            unknown=unknown,
         )
 
 

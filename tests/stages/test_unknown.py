@@ -1,0 +1,230 @@
+"""Unknown labels on their way through the stages."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from pipeline.artifacts import paths, prepared
+from pipeline.artifacts.prepared import Prepared
+from pipeline.benchmark import cell
+from pipeline.config import parse
+from pipeline.errors import ArtifactError, DatasetError
+from pipeline.hml import Hierarchy, load_bundle
+from pipeline.hml.unknown import known_share
+from pipeline.stages import analyze, evaluate, learning, prepare, train, tune
+from pipeline.validation import facts
+from tests.datasets.toy import Toy, toy
+from tests.stages.problem import HIERARCHY, prepared_problem, small_config
+
+CONFIG = small_config(tune={"trials": 1}, train={"kinds": ["network", "forest", "kernel"]})
+NODES = ("root", "a", "b", "c", "d")
+
+
+def hidden(closed: np.ndarray, hierarchy: Hierarchy, share: float = 0.4) -> sparse.csr_array:
+    """Some of the negatives, and what lies above them."""
+    rng = np.random.default_rng(4)
+    possible = hierarchy.close(closed | (rng.random(closed.shape) < share))
+    return sparse.csr_array(possible & ~closed)
+
+
+def with_unknown() -> Prepared:
+    data = prepared_problem()
+    closed = HIERARCHY.close(data.labels.toarray())
+    return dataclasses.replace(data, unknown=hidden(closed, HIERARCHY))
+
+
+def run(data: Prepared) -> dict[str, Any]:
+    prepared.write(data)
+    for stage in (tune, train, evaluate):
+        stage.run(CONFIG)
+    return json.loads(paths.METRICS.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unknown")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run(with_unknown())
+        analyze.run(CONFIG)
+    return folder
+
+
+# prepare
+
+
+def raw_toy(unknown: list[tuple[int, str]], labels: list[tuple[str, ...]], **changes: Any) -> Any:
+    matrix = np.zeros((len(labels), len(NODES)), bool)
+    for row, node in unknown:
+        matrix[row, NODES.index(node)] = True
+    return toy(labels, unknown=sparse.csr_array(matrix), **changes)
+
+
+def prepare_toy(raw: Any, **values: Any) -> Prepared:
+    config = parse({"prepare": {"min_support": 0} | values}, "test")
+    return prepare.prepare(raw, Toy(), config)
+
+
+def test_unknown_labels_of_nodes_that_are_dropped_go_with_them():
+    labels = [("a",)] * 4 + [("b",)] * 4 + [("c",)] * 2
+    raw = raw_toy([(0, "b"), (0, "c"), (0, "d"), (1, "d"), (1, "c"), (1, "b")], labels)
+    raw = dataclasses.replace(raw, splits=("train",) * 10)
+    data = prepare_toy(raw, min_support=3)
+    assert data.nodes["id"].tolist() == ["root", "a", "b"]
+    assert data.unknown is not None
+    assert data.unknown.toarray().tolist() == [[0, 0, 1]] * 2 + [[0, 0, 0]] * 8
+    assert data.info["unknown"] == 2
+    sentence = "2 of 30 labels (example, node) are unknown: they enter no loss and no figure."
+    assert sentence in data.info["notes"]
+
+
+def test_nodes_without_a_known_negative_are_named():
+    labels = [("a",)] * 3 + [("b",)] * 3
+    raw = raw_toy([(row, "a") for row in range(3, 6)], labels, splits=("train",) * 6)
+    assert (
+        "1 nodes have no example in train+valid that is known not to have them ('a'): there is "
+        "nothing to tell their positives from."
+    ) in prepare_toy(raw).info["notes"]
+    raw = raw_toy(
+        [(row, node) for row in range(6) for node in "abcd" if (node == "a") != (row < 3)
+         and not (node == "b" and row >= 3)],
+        labels, splits=("train",) * 6,
+    )  # fmt: skip
+    with pytest.raises(DatasetError, match="found none for any of the 2 scored nodes"):
+        prepare_toy(raw, min_support=1)
+
+
+def test_unknown_labels_of_a_source_that_do_not_fit_are_refused():
+    raw = raw_toy([(0, "c")], [("a",)] * 4)
+    with pytest.raises(DatasetError, match=r"'c' is unknown and its parent 'b' is negative"):
+        prepare_toy(raw)
+    raw = dataclasses.replace(raw, unknown=sparse.csr_array((4, 3), dtype=np.bool_))
+    with pytest.raises(DatasetError, match=r"unknown labels of shape \(4, 5\)"):
+        prepare_toy(raw)
+
+
+def test_prepared_data_have_a_file_more_only_where_something_is_unknown(tmp_path: Path):
+    data = with_unknown()
+    prepared.write(data, tmp_path / "with")
+    prepared.write(prepared_problem(), tmp_path / "without")
+    nothing = sparse.csr_array(data.labels.shape, dtype=np.bool_)
+    prepared.write(dataclasses.replace(data, unknown=nothing), tmp_path / "nothing")
+    found = prepared.read(tmp_path / "with").unknown
+    assert found is not None
+    assert data.unknown is not None
+    assert np.array_equal(found.toarray(), data.unknown.toarray())
+    plain, empty = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()}
+        for name in ("without", "nothing")
+    )
+    assert plain == empty
+    assert {file.name for file in (tmp_path / "with").iterdir()} - plain.keys() == {"unknown.npz"}
+    assert prepared.read(tmp_path / "without").unknown is None
+    (tmp_path / "with" / "unknown.npz").unlink()
+    with pytest.raises(ArtifactError, match=r"unknown\.npz"):
+        prepared.read(tmp_path / "with")
+
+
+def test_prepared_unknown_labels_at_odds_with_the_others_are_refused():
+    data = with_unknown()
+    spoilt = dataclasses.replace(data, unknown=HIERARCHY.close(data.labels))
+    with pytest.raises(ArtifactError, match="unknown must not hold positives"):
+        learning.problem(spoilt)
+    assert "rows of unknown labels" in facts.shapes(data)["table"].tolist()
+    assert len(facts.shapes(prepared_problem())) == len(facts.shapes(data)) - 2
+
+
+def test_columns_are_brought_into_node_order():
+    nodes = dict.fromkeys("dcba", "") | {"root": ""}
+    hidden = sparse.csr_array(np.array([[0, 0, 1, 0, 0]] + [[0] * 5] * 3, bool))
+    data = prepare_toy(toy([("a",)] * 4, nodes=nodes, unknown=hidden))
+    assert data.unknown is not None
+    (node,) = data.unknown.indices
+    assert data.nodes["id"][node] == "b"
+
+
+# train and evaluate
+
+
+def test_what_stands_behind_unknown_labels_changes_no_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # Labels are the positives that are known: there is nothing behind. But the product's ensemble
+    # differs from that of data in which the unknown ones are negative, and so do its figures.
+    monkeypatch.chdir(tmp_path)
+    plain = run(prepared_problem())
+    found = json.loads((folder / paths.METRICS).read_text(encoding="utf-8"))
+    assert "unknown" not in plain
+    assert plain["test"] != found["test"]
+    assert (tmp_path / paths.BUNDLE / "arrays.safetensors").read_bytes() != (
+        folder / paths.BUNDLE / "arrays.safetensors"
+    ).read_bytes()
+
+
+def test_nothing_is_tuned_on_positives_without_a_known_negative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    data = prepared_problem()
+    closed = HIERARCHY.close(data.labels.toarray())
+    hidden = np.zeros_like(closed)
+    valid = data.rows("valid")
+    hidden[valid] = ~closed[valid]
+    prepared.write(dataclasses.replace(data, unknown=sparse.csr_array(hidden)))
+    with pytest.raises(DatasetError, match="that has a known negative, too, among the validation"):
+        tune.run(CONFIG)
+
+
+def test_figures_say_how_many_labels_are_unknown(folder: Path):
+    data = prepared.read(folder / paths.PREPARED)
+    assert data.unknown is not None
+    found = json.loads((folder / paths.METRICS).read_text(encoding="utf-8"))
+    scored = data.nodes["scored"].to_numpy()
+    assert found["unknown"] == {
+        split: int(data.unknown.toarray()[data.rows(split)][:, scored].sum())
+        for split in ("train", "valid", "test")
+    }
+    nodes = pd.read_csv(folder / paths.EVALUATION / "nodes.csv")
+    hidden = data.unknown.toarray()[data.rows("test")][:, scored].sum(0)
+    assert nodes["test_unknown"].tolist() == hidden.tolist()
+
+
+def test_a_bundle_s_shares_are_those_of_the_known_labels(folder: Path):
+    data = prepared.read(folder / paths.PREPARED)
+    assert data.unknown is not None
+    rows = data.rows("train", "valid")
+    closed = sparse.csr_array(HIERARCHY.close(data.labels)[rows])
+    expected = known_share(closed, sparse.csr_array(data.unknown[rows]), HIERARCHY)
+    for bundle in [folder / paths.BUNDLE, *(folder / paths.BASELINES).iterdir()]:
+        assert np.array_equal(load_bundle(bundle).share, expected)
+
+
+def test_the_hierarchy_s_table_tells_what_is_unknown(folder: Path):
+    nodes = pd.read_csv(folder / paths.HIERARCHY / "nodes.csv")
+    data = prepared.read(folder / paths.PREPARED)
+    assert data.unknown is not None
+    rows = data.rows("train", "valid")
+    assert nodes["unknown"].tolist() == data.unknown.toarray()[rows].sum(0).tolist()
+    seen = len(rows) - nodes["unknown"]
+    np.testing.assert_allclose(nodes["share"], nodes["support"] / seen, rtol=1e-5)
+
+
+def test_a_study_refuses_unknown_labels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    class Study:
+        def config(self, *_: Any) -> Any:
+            return CONFIG
+
+    monkeypatch.setattr(cell, "runs_of", lambda *_: {})
+    monkeypatch.setattr(cell, "others_of", lambda *_: [])
+    monkeypatch.setattr(cell.registry, "get", lambda _: Toy())
+    monkeypatch.setattr(Toy, "read", lambda *_: None)
+    monkeypatch.setattr(cell.prepare, "prepare", lambda *_: with_unknown())
+    one = cell.Cell.model_construct(dataset="toy", method="bce", seeds=(0,))
+    with pytest.raises(DatasetError, match="toy: expected labels that are all known"):
+        cell.run(Study(), one)  # type: ignore[arg-type]
