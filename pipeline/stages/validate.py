@@ -47,6 +47,7 @@ def run(config: Config) -> list[Path]:
         "schema": validated.SCHEMA,
         "passed": not broken,
         "dataset": data.info.get("name"),
+        **({} if data.unknown is None else {"unknown": data.unknown.nnz}),
         "expectations": findings,
         **listing(tables, compared),
     }

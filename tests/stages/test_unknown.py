@@ -14,10 +14,10 @@ from pipeline.artifacts import paths, prepared
 from pipeline.artifacts.prepared import Prepared
 from pipeline.benchmark import cell
 from pipeline.config import parse
-from pipeline.errors import ArtifactError, DatasetError
+from pipeline.errors import ArtifactError, DatasetError, ValidationError
 from pipeline.hml import Hierarchy, load_bundle
 from pipeline.hml.unknown import known_share
-from pipeline.stages import analyze, evaluate, learning, prepare, train, tune
+from pipeline.stages import analyze, evaluate, learning, prepare, train, tune, validate
 from pipeline.validation import facts
 from tests.datasets.toy import Toy, toy
 from tests.stages.problem import HIERARCHY, prepared_problem, small_config
@@ -147,6 +147,22 @@ def test_columns_are_brought_into_node_order():
     assert data.unknown is not None
     (node,) = data.unknown.indices
     assert data.nodes["id"][node] == "b"
+
+
+@pytest.mark.parametrize("some", [False, True])
+def test_the_page_of_the_validation_says_how_many_are_unknown(
+    some: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    data = with_unknown() if some else prepared_problem()
+    prepared.write(data)
+    with pytest.raises(ValidationError):  # the page is written all the same
+        validate.run(CONFIG)
+    page = (paths.VALIDATION / "validation.html").read_text(encoding="utf-8")
+    assert ("labels (example, node) are unknown" in page) == some
+    found = json.loads((paths.VALIDATION / "validation.json").read_text(encoding="utf-8"))
+    count = None if data.unknown is None else data.unknown.nnz
+    assert found.get("unknown") == count
 
 
 # train and evaluate
