@@ -52,7 +52,11 @@ def init(request: Request) -> int:
         WorkspaceError: params.yaml or the card cannot be written.
     """
     found = understand(request)
-    lines = [*data_card.described(found)]
+    lines, nodes = [*data_card.described(found)], found.raw.nodes
+    lines += [
+        f"  caution    {line}"
+        for line in layouts.unread(request.labels, found.tables.labels, nodes)
+    ]
     changes: list[tuple[str, Any]] = [("dataset", found.name), ("tables", _written(found.tables))]
     edited = edit.plan(changes)
     if (request.time is None) == (edited.config.prepare.split_by == "time"):
@@ -65,11 +69,6 @@ def init(request: Request) -> int:
     print("\n".join(lines))
     print()
     print("\n".join(edited.diff()))
-    for column in layouts.unread_states(request.labels, found.tables.labels):
-        print(
-            f"\nNote: column {shown(column)} of {request.labels} says positive, negative or "
-            f"unknown in each row, and is not read; --label-state reads it."
-        )
     print(f"\nThe data card is {card}: say there where the data comes from and who may use it.")
     print("Next: rarenode run")
     return 0
@@ -126,7 +125,9 @@ def _look_at_features(
     columns: list[Summary] = []
     with offenders.reading(problems, request.features):
         frames.regular(request.features)
-        columns = kinds.understand(request.features, request.kinds, problems)
+        special = (request.id, request.group, request.split)
+        said: dict[str, kinds.Kind] = {name: "ignored" for name in special if name is not None}
+        columns = kinds.understand(request.features, {**said, **request.kinds}, problems)
         features = features_of(request, columns, problems)
         if features is not None:
             alone(features)  # a column for two purposes is refused

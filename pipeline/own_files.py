@@ -49,7 +49,8 @@ def check(config: Config) -> None:
     features, labels, above = tables.features, tables.labels, tables.hierarchy
     if (path := _table(features)) is not None:
         Plan.of(frames.names(path), features, path)
-    _check_header(labels, labels.id, labels.node)
+    stated = labels.state, labels.negative, labels.unknown
+    _check_header(labels, labels.id, labels.node, *stated)
     if above is not None:
         _check_header(above, above.child, above.parent, above.name, above.column)
 

@@ -71,6 +71,11 @@ def checked(values: dict[str, Any]) -> Tables:
         said = str(error)
         for parameter, option in _SAID.items():
             said = said.replace(f" {parameter}:", f" {option}:")
+        for word in ("state", "negative", "unknown"):
+            said = said.replace(f"`{word}`", f"--label-{word}")
+        said = said.replace("tables.labels: ", "").replace(
+            "absent 'unknown'", "--label-absent unknown"
+        )
         raise ConfigError(said) from None
     assert tables is not None
     return tables
@@ -86,6 +91,7 @@ def _file(path: Path) -> dict[str, Any]:
 
 # Parameters that are said by options and not checked otherwise.
 _SAID = {
+    "tables.labels.absent is 'unknown'": "--label-absent is unknown",
     "tables.labels.delimiter": "--delimiter",
     "tables.hierarchy.separator": "--separator",
     "tables.separator": "--separator",
@@ -112,7 +118,7 @@ def features_of(
         with problems.collecting(request.features):
             raise DatasetError(
                 f"{request.features}: expected the column {shown(name)} ({option}), "
-                f"found {several(list(there))}"
+                f"found {several(list(there))}{strings.did_you_mean([name], there)}"
             )
     if missing:
         return None
@@ -137,7 +143,8 @@ def _id_column(columns: list[Summary], request: Request, problems: Problems) -> 
     Numbers can be ids as well, but only the labels can tell.
     """
     taken = (request.group, request.split, request.time, request.label_column)
-    free = [c for c in columns if c.name not in {*request.kinds, *taken} and not c.missing]
+    named = [c for c in columns if c.name not in {*request.kinds, *taken}]
+    free = [c for c in named if not c.missing]
     called = [c.name for c in free if c.name.strip().casefold() in _IDS]
     apart = [c.name for c in free if c.kind == "ignored" and c.distinct == c.rows]
     among_labels: set[str] = set()
@@ -148,8 +155,11 @@ def _id_column(columns: list[Summary], request: Request, problems: Problems) -> 
     both = [c for c in free if c.name in among_labels and not INDEX.fullmatch(c.name)]
     different = {c.name: len(set(text(request.features, c.name, "an id"))) for c in both}
     shared = [c.name for c in both if different[c.name] == c.rows]
-    # Where a few are there again, these are what is wrong.
+    # Where a few are there again or missing, these are what is wrong.
     nearly = [c.name for c in both if different[c.name] >= _NEARLY * c.rows]
+    gaps = [c for c in named if 0 < c.missing <= (1 - _NEARLY) * c.rows and c.name in among_labels]
+    gaps += [c for c in named if 0 < c.missing < c.rows and c.name.strip().casefold() in _IDS]
+    nearly += [column.name for column in gaps]
     return next(iter([*called, *shared, *apart, *nearly]), None)
 
 
@@ -208,6 +218,8 @@ def hierarchy_of(request: Request, path: Path) -> dict[str, Any]:
         )
     if missing:
         found = hierarchies.detect(path)
+    elif (name := hierarchies.names_column(path)) not in (None, *ends.values()):
+        found["name"] = name
     if request.separator is not None and found["format"] == "paths":
         found["separator"] = request.separator
     if request.relations:

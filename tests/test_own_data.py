@@ -19,7 +19,7 @@ from pipeline.datasets.tables.source import OwnTables
 from pipeline.datasets.verified import sha256_of
 from pipeline.errors import DatasetError
 from tests.bad_inputs import workspace
-from tests.bad_inputs.workspace import FEATURES, LABELS
+from tests.bad_inputs.workspace import FEATURES, HIERARCHY, LABELS
 
 CARD = Path("data/cards/features.md")
 
@@ -457,7 +457,7 @@ def test_what_is_stated_both_ways_is_refused_and_nothing_is_written(
     [
         (["--label-state", "what"], "expected the column 'what' (--label-state), found 'id'"),
         (["--label-unknown", "labels", "--label-column", "labels"], "for one purpose"),
-        (["--label-absent", "unknown"], "absent 'unknown' needs `negative`"),
+        (["--label-absent", "unknown"], "--label-absent unknown needs --label-negative"),
     ],
 )
 def test_states_that_do_not_fit_the_table_are_refused(
@@ -507,8 +507,43 @@ def test_a_column_that_looks_like_states_is_asked_about(
     content = STATED["long"][0]
     Path("labels.csv").write_text(content.replace("state", "seen"))
     init(*(["--label-state", "seen"] if told else []))
-    note = "Note: column 'seen' of labels.csv says positive, negative or unknown in each row"
+    note = "  caution    Column 'seen' says positive, negative or unknown in each row, and is not"
     assert (note in capsys.readouterr().out) != told
     Path("labels.csv").write_text(content.replace("state", "seen").replace("?", "often"))
     init()
     assert note not in capsys.readouterr().out
+
+
+def test_columns_of_nodes_that_are_not_read_are_asked_about(capsys: pytest.CaptureFixture[str]):
+    content = STATED["delimited"][0]
+    Path("labels.csv").write_text(content)
+    init("--label-column", "labels")
+    said = capsys.readouterr().out
+    assert said.count("holds nodes, and is not read") == 2
+
+
+def test_names_of_nodes_are_kept_where_the_ends_of_edges_are_said():
+    head, *rows = HIERARCHY.splitlines()
+    assert head == "child,parent"
+    rows = [f"{row},{row[0].upper()}" for row in rows]
+    Path("hierarchy.csv").write_text("\n".join(["below,above,name", *rows, ""]))
+    above = init("--child", "below", "--parent", "above").hierarchy
+    assert above is not None
+    assert above.name == "name"
+
+
+def test_an_id_that_is_missing_in_a_row_is_named(capsys: pytest.CaptureFixture[str]):
+    path = Path("features.csv")
+    path.write_text(path.read_text().replace("\ne3,", "\n,"))
+    assert "features.csv, line 5: expected an id in column 'id', found an empty cell" in (
+        workspace.refusal([*workspace.INIT], capsys)
+    )
+
+
+def test_ids_and_groups_are_no_numbers_that_could_be_wrong():
+    """Nearly all of them look like numbers."""
+    for path in map(Path, ("features.csv", "labels.csv")):
+        head, *rows = path.read_text().splitlines()
+        rows = [row.removeprefix("e") if row[:3] != "e1," else row for row in rows]
+        path.write_text("\n".join([head, *rows, ""]))
+    assert init("--id", "id").features.id == "id"

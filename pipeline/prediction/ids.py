@@ -28,10 +28,11 @@ class Ids:
             return
         again = self._kept - len(np.unique(np.concatenate(self._hashes)))
         if again:
+            rows = f"{again:,} row{'s' if again > 1 else ''}"
             only = (
                 f" (only the first {self._kept:,} were compared)" if self._kept < self._rows else ""
             )
             yield (
-                f"Ids that a row before has, too: in {again:,} of {self._kept:,} rows{only}. Each "
-                "row is predicted by itself."
+                f"Ids that a row before has, too: in {rows} of {self._kept:,}{only}. Each row is "
+                "predicted by itself."
             )

@@ -11,6 +11,7 @@ from pipeline.datasets.tables import columns
 from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.frames import Block
+from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.errors import ArtifactError
 from pipeline.hml import Ensemble, load_bundle
 from pipeline.hml.bundle import read_extra
@@ -50,7 +51,7 @@ class Model:
     readable: tuple[str, ...]
     _encoder: "Encoder | None"
 
-    def frame(self, block: Block, path: Path) -> "pd.DataFrame":
+    def frame(self, block: Block, path: Path, problems: Problems = AT_ONCE) -> "pd.DataFrame":
         """The columns of a block of a table, with needless ones that it has not.
 
         Raises:
@@ -63,7 +64,7 @@ class Model:
             value = self.needless[name]
             values = pa.nulls(len(table)) if np.isnan(value) else np.full(len(table), value)
             table = table.append_column(name, pa.array(values))
-        return columns.frame(Block(block.first, table), self.plan, path)
+        return columns.frame(Block(block.first, table), self.plan, path, problems)
 
     def encoded(self, frame: "pd.DataFrame") -> np.ndarray:
         """(row, feature) float32."""

@@ -11,6 +11,7 @@ from pipeline import progress
 from pipeline.datasets.tables import frames
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.frames import refuse
+from pipeline.datasets.tables.problems import Problems
 from pipeline.errors import DatasetError
 from pipeline.hml.members.networks import Explained
 from pipeline.prediction import model as models
@@ -166,7 +167,7 @@ def _at_once(found: Model) -> int:
 def _batches(found: Model, table: Path, id_column: str | None, drift: Drift) -> Iterator[_Batch]:
     """Batches of one size but for the last."""
     there = set(frames.names(table))
-    wanted = [name for name in found.plan.names if name in there]
+    wanted = [name for name in found.plan.names if name in there and name != id_column]
     wanted += [id_column] if id_column is not None else []
     size = _size(found)
     ids: list[str] = []
@@ -181,7 +182,11 @@ def _batches(found: Model, table: Path, id_column: str | None, drift: Drift) -> 
                 if one is None or not one.strip():
                     refuse(table, f"an id in column {shown(id_column)}", "an empty cell", row)
                 ids.append(one.strip())
-        frame = found.frame(block, table)
+        try:
+            frame = found.frame(block, table)
+        except DatasetError:
+            _name_all(found, table, wanted)
+            raise
         drift.see_values(frame)
         kept.append(found.encoded(frame))
         features = np.concatenate(kept) if len(kept) > 1 else kept[0]
@@ -191,6 +196,15 @@ def _batches(found: Model, table: Path, id_column: str | None, drift: Drift) -> 
         ids, kept = ids[done:], [features[done:]]
     if ids:
         yield _Batch(ids, kept[0])
+
+
+def _name_all(found: Model, table: Path, wanted: list[str]) -> None:
+    """Refuse all values of a table that are not of their column's kind, not only the first one."""
+    problems = Problems([table])
+    with problems.part() as mine:
+        for block in frames.blocks(table, wanted):
+            found.frame(block, table, mine)
+    problems.raise_if_any()
 
 
 def _filled_up(features: np.ndarray, size: int) -> np.ndarray:

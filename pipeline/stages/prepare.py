@@ -117,7 +117,7 @@ def _unknown(
 def _without_negative(
     unknown: sparse.csr_array, support: np.ndarray, ids: list[str], scored: np.ndarray
 ) -> list[str]:
-    """Nodes without a known negative in train+valid, as a note.
+    """Nodes without a known negative in train+valid, as a note; they are scored no longer.
 
     Raises:
         DatasetError: no scored node has one.
@@ -131,10 +131,11 @@ def _without_negative(
         )
     if not lacking.any():
         return []
+    scored[lacking] = False
     names = several([ids[node] for node in np.flatnonzero(lacking)], 3)
     return [
-        f"{lacking.sum():,} nodes have no example in train+valid that is known not to have them "
-        f"({names}): there is nothing to tell their positives from."
+        f"Nodes that no example of train+valid is known not to have: {lacking.sum():,} ({names}). "
+        "There is nothing to tell their positives from, and no figure counts them."
     ]
 
 

@@ -346,9 +346,9 @@ def test_ids_that_are_there_again_are_counted(
     rows = [row | {"id": f"e{number // 3}"} for number, row in enumerate(ROWS)]
     table = trained.write(tmp_path / "new.csv", rows)
     summary = predict(trained_bundle, table, tmp_path / "out.csv", Request())
-    again = "Ids that a row before has, too: in 40 of 60 rows. Each row"
+    again = "Ids that a row before has, too: in 40 rows of 60. Each row"
     if most == 30:
-        again = "Ids that a row before has, too: in 20 of 30 rows (only the first 30 were"
+        again = "Ids that a row before has, too: in 20 rows of 30 (only the first 30 were"
     assert [note for note in summary.notes if note.startswith(again)]
     usual = predict(
         trained_bundle, trained.write(table, ROWS), tmp_path / "out.csv", Request(id="id")
@@ -429,3 +429,26 @@ def test_nothing_is_left_where_writing_fails(
         with pytest.raises(RuntimeError, match="on purpose"):
             predict(trained_bundle, table, table.with_name(f"out.{suffix}"), Request())
     assert {path: path.read_bytes() for path in table.parent.iterdir()} == before
+
+
+def test_a_column_that_is_not_needed_may_name_the_examples(
+    trained_bundle: Path, tmp_path: Path, found: Model
+):
+    name = min(found.needless, default=None)
+    if name is None:
+        pytest.skip("all columns of this bundle differ")
+    table = trained.write(tmp_path / "new.csv", ROWS)
+    predict(trained_bundle, table, tmp_path / "out.csv", Request(id=name))
+
+
+def test_all_values_that_are_wrong_are_named(trained_bundle: Path, tmp_path: Path):
+    rows = [dict(row) for row in ROWS]
+    rows[2]["age"], rows[5]["seen"] = "old", "soon"
+    table = trained.write(tmp_path / "new.csv", rows)
+    with pytest.raises(DatasetError) as error:
+        predict(trained_bundle, table, tmp_path / "out.csv", Request())
+    message = str(error.value)
+    assert message.startswith("2 problems in 1 file:")
+    assert "line 4: expected a number in column 'age', found 'old'" in message
+    assert "line 7: expected a date such as 2026-01-31 in column 'seen', found 'soon'" in message
+    assert not (tmp_path / "out.csv").exists()

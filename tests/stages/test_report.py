@@ -45,5 +45,6 @@ def test_what_an_absent_label_means_is_said(workspace, unknown):
         info = json.loads(path.read_text(encoding="utf-8"))
         files.write_json(path, info | {"unknown": 12})
     report.run(Config())
-    said = "An absent label that is not unknown counts" if unknown else "An absent label counts"
-    assert f"{said} as a negative here." in paths.REPORT.read_text(encoding="utf-8")
+    said = "A node of which nothing is said counts as a negative here"
+    more = ", unless it is unknown" if unknown else ""
+    assert f"{said}{more}." in paths.REPORT.read_text(encoding="utf-8")

@@ -88,9 +88,12 @@ def test_nodes_without_a_known_negative_are_named():
     labels = [("a",)] * 3 + [("b",)] * 3
     raw = raw_toy([(row, "a") for row in range(3, 6)], labels, splits=("train",) * 6)
     assert (
-        "1 nodes have no example in train+valid that is known not to have them ('a'): there is "
-        "nothing to tell their positives from."
+        "Nodes that no example of train+valid is known not to have: 1 ('a'). There is nothing to "
+        "tell their positives from, and no figure counts them."
     ) in prepare_toy(raw).info["notes"]
+    nodes = prepare_toy(raw).nodes.set_index("id")
+    assert not nodes.loc["a", "scored"]
+    assert nodes.loc["b", "scored"]
     raw = raw_toy(
         [(row, node) for row in range(6) for node in "abcd" if (node == "a") != (row < 3)
          and not (node == "b" and row >= 3)],

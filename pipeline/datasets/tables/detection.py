@@ -95,6 +95,11 @@ def _text(path: Path) -> dict[str, Any]:
     return {"format": "paths", **separator}
 
 
+def names_column(path: Path) -> str | None:
+    """The column of a table of edges that is called as one of names is."""
+    return next(iter(_among(_NAMES, strings.header(path))), None)
+
+
 def _separator(paths: list[str]) -> dict[str, str]:
     """The separator if it is another one than the parameters expect."""
     found = max(_SEPARATORS, key=lambda mark: sum(mark in path for path in paths))

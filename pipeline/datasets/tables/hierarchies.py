@@ -4,12 +4,12 @@ from pathlib import Path
 
 from pipeline.config.tables import HierarchyFile
 from pipeline.datasets.tables import edges, nested, ontologies, paths
-from pipeline.datasets.tables.detection import detect
+from pipeline.datasets.tables.detection import detect, names_column
 from pipeline.datasets.tables.graph import Graph
 from pipeline.datasets.tables.paths import descend
 from pipeline.datasets.tables.problems import AT_ONCE, Problems
 
-__all__ = ["Graph", "descend", "detect", "read"]
+__all__ = ["Graph", "descend", "detect", "names_column", "read"]
 
 
 def read(path: Path, options: HierarchyFile, problems: Problems = AT_ONCE) -> Graph:

@@ -1,7 +1,7 @@
 """Which nodes each example has: a long table, a delimited column, or zeros and ones."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -19,6 +19,7 @@ _STATES = {
     **dict.fromkeys(("negative", "absent", "not", "0", "0.0", "false", "no"), "negative"),
     **dict.fromkeys(("unknown", "?", "na"), "unknown"),
 }
+_OTHER_WORDS = "present, yes, 1, absent, no, 0, ?, NA"
 _COMPARED = 20_000  # nodes that are looked through for a close match
 
 
@@ -91,8 +92,8 @@ def read(
         raise DatasetError(f"{path}: expected at least two different labels, found {found}")
     if options.absent == "unknown" and not negative and problems.count == before:
         raise DatasetError(
-            f"{path}: expected nodes that an example is stated not to have, as "
-            "tables.labels.absent is 'unknown', found none in any row"
+            f"{path}: expected nodes that an example is stated not to have, as where nothing is "
+            "said all is unknown (tables.labels.absent), found none in any row"
         )
     once = tuple(tuple(dict.fromkeys(mine)) for mine in labels)
     notes = [*_notes(labels, once)]
@@ -159,7 +160,7 @@ def _refuse_unknown(
     def refuse(one: str) -> NoReturn:
         rows = unknown[one]
         more = f" (and in {len(rows) - 1:,} more row{'s' if rows[2:] else ''})" if rows[1:] else ""
-        found = files.cut(shown(one)) + more
+        found = (files.cut(shown(one)) if one else "an empty cell") + more
         files.refuse(table.path, table.place(rows[0]), sort + hinted(one), found)
 
     problems.each(table.path, sort, [*unknown], refuse)
@@ -176,6 +177,7 @@ def _rows(
     assert options.node is not None
     column = shown(options.node)
     strange: dict[str, list[int]] = {}
+    no_states: dict[str, list[int]] = {}
 
     def is_node(one: str, row: int) -> bool:
         if known is None or one in known:
@@ -202,7 +204,7 @@ def _rows(
             if options.state is None or not given:
                 yield _Row(given)
             else:
-                yield _stated(table, row, given, options, problems)
+                yield _stated(table, row, given, options, no_states)
         elif options.negative is None and options.unknown is None:
             yield _Row(given)
         else:
@@ -211,6 +213,9 @@ def _rows(
                 for name in (options.negative, options.unknown)
             )
             yield _Row(given, *([one for one in part if is_node(one, row)] for part in others))
+    state = shown(options.state or "")
+    wanted = f"positive, negative or unknown (or {_OTHER_WORDS}) in column {state}"
+    _refuse_unknown(table, no_states, wanted, problems)
     if known is not None:
         wanted = "nodes of the hierarchy"
         _refuse_unknown(table, strange, wanted, problems, lambda one: hint(one, known))
@@ -220,17 +225,20 @@ def _parts(cell: str, options: Labels) -> list[str]:
     return [part for one in cell.split(options.delimiter) if (part := one.strip())]
 
 
+def parts(cells: Iterable[str], options: Labels) -> set[str]:
+    """All that stands in the cells of a column of several nodes."""
+    return {part for cell in set(cells) for part in _parts(cell, options)}
+
+
 def _stated(
-    table: Strings, row: int, given: Sequence[str], options: Labels, problems: Problems
+    table: Strings, row: int, given: Sequence[str], options: Labels, strange: dict[str, list[int]]
 ) -> _Row:
-    """What a row of a long table states of its node."""
+    """What a row of a long table states of its node; nothing where the state is strange."""
     assert options.state is not None
-    cell, column = table.columns[options.state][row], shown(options.state)
+    cell = table.columns[options.state][row]
     state = _STATES.get(cell.casefold())
     if state is None:
-        wanted = f"positive, negative or unknown in column {column}"
-        found = shown(cell) if cell else "an empty cell"
-        problems.each(table.path, wanted, [row], lambda row: table.refuse(row, wanted, found))
+        strange.setdefault(cell, []).append(row)
         return _Row(())
     return _Row((), **{state: given}) if state != "positive" else _Row(given)
 

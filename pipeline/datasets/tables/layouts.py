@@ -54,7 +54,7 @@ def detect(
         if name is not None and name not in names:
             raise DatasetError(
                 f"{path}: expected the column {shown(name)} ({option}), found "
-                f"{several(list(names))}"
+                f"{several(list(names))}{strings.did_you_mean([name], names)}"
             )
     table = strings.read(path)
     if id_column is None:
@@ -133,22 +133,33 @@ def _node_column(table: Strings, others: list[str], known: set[str] | None) -> s
             return holding[0]
     raise DatasetError(
         f"{table.path}: expected to see which column holds the nodes, found "
-        f"{several(others) if others else 'none beside the ids'}. --label-column names it"
+        f"{several(others) if others else 'none beside the ids'}. --label-column names it, "
+        "--label-negative and --label-unknown name columns of other nodes"
     )
 
 
-def unread_states(path: Path, options: Labels) -> list[str]:
-    """Columns of a long table that nobody reads, and that say what `tables.labels.state` would.
+def unread(path: Path, options: Labels, nodes: Collection[str]) -> list[str]:
+    """What to say of columns that nobody reads, and that say what states would.
 
-    A cell of at least one row says that its node is negative or unknown, and all say something.
+    These say positive, negative or unknown in each row of a long table, and not positive
+    throughout; or they hold nodes alone.
     """
-    if options.layout != "long" or options.state is not None:
+    read = {options.id, options.node, options.state, options.negative, options.unknown}
+    if options.layout == "one_hot" or not (others := set(strings.header(path)) - read):
         return []
-    names = [name for name in strings.header(path) if name not in (options.id, options.node)]
-    if not names:
-        return []
-    said = {name: {*cells} for name, cells in strings.read(path, names).columns.items()}
-    return [name for name, cells in said.items() if labels.are_states(cells)]
+    found: list[str] = []
+    for name, cells in strings.read(path, sorted(others)).columns.items():
+        if options.layout == "long" and options.state is None and labels.are_states({*cells}):
+            found.append(
+                f"Column {shown(name)} says positive, negative or unknown in each row, and is not "
+                "read: all rows are positive. --label-state reads it."
+            )
+        elif (given := labels.parts(cells, options)) and given <= set(nodes):
+            found.append(
+                f"Column {shown(name)} holds nodes, and is not read. --label-negative or "
+                "--label-unknown reads it."
+            )
+    return found
 
 
 def separator(path: Path, node_column: str) -> str:

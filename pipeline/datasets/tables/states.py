@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.config.tables import Labels
 from pipeline.datasets.tables.closure import Closure
-from pipeline.datasets.tables.files import shown
+from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.graph import Graph
 from pipeline.datasets.tables.labels import Found, Labelled
 from pipeline.datasets.tables.problems import AT_ONCE, Problems
@@ -89,12 +89,16 @@ def resolve(
         )
     if options.absent == "unknown":
         _check_size(cells - settled.nnz, options, path)
-        return States(_others(settled), tuple(notes))
+        unknown = _others(settled)
+        if unknown is not None:
+            notes += _never_negative(positive, unknown, graph)
+        return States(unknown, tuple(notes))
     asked = _without(stated[2], settled)
     sizes = np.asarray(above.sum(axis=0))  # of what lies below each node
     _check_size(int(sizes[asked.indices].sum()), options, path)
     spread = _without(sparse.csr_array(asked @ below).astype(np.bool_), settled)
     unknown = _without(sparse.csr_array(spread @ above).astype(np.bool_), positive)
+    notes += _never_negative(positive, unknown, graph)
     if lifted := unknown.nnz - spread.nnz:
         notes.append(f"{lifted:,} labels are unknown because one below them is.")
     return States(unknown if unknown.nnz else None, tuple(notes))
@@ -153,6 +157,27 @@ def _others(labels: "sparse.csr_array") -> "sparse.csr_array | None":
     return found if found.nnz else None
 
 
+def _never_negative(
+    positive: "sparse.csr_array", unknown: "sparse.csr_array", graph: Graph
+) -> list[str]:
+    """A note on nodes that no example is known not to have; the root of all goes without saying."""
+    import numpy as np
+
+    count = np.asarray(unknown.sum(axis=0))
+    whole = count + np.asarray(positive.sum(axis=0)) == positive.shape[0]
+    names = list(graph.nodes)
+    roots = graph.nodes.keys() - {child for child, _ in graph.edges}
+    lacking = [names[node] for node in np.flatnonzero(whole & (count > 0))]
+    if len(roots) == 1:
+        lacking = [name for name in lacking if name not in roots]
+    if not lacking:
+        return []
+    return [
+        f"Nodes that no example is known not to have: {len(lacking):,} ({several(lacking, 3)}). "
+        "Nothing can be learnt of them, and no figure counts them."
+    ]
+
+
 def _check_size(labels: int, options: Labels, path: Path) -> None:
     if labels > MOST:
         cause = ", as tables.labels.absent is 'unknown'" if options.absent == "unknown" else ""
@@ -167,7 +192,7 @@ def _refuse(given: Found, row: int, graph: Graph, example: str, path: Path) -> N
     closure, negative = Closure(graph.edges), set(given.negative[row])
     for node in given.labels[row]:
         if node in negative:
-            found = f"{shown(node)} both"
+            found = f"{shown(node)} as both"
         elif above := closure.above(node) & negative:
             found = f"{shown(node)} below {shown(min(above))}"
         else:

@@ -5,7 +5,7 @@ For edge lists and labels, whose ids such as NA, null, 007 and 1e5 must stay wha
 
 import difflib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -94,14 +94,17 @@ def read(path: Path, columns: Sequence[str] | None = None) -> Strings:
     return Strings(path, dict(zip(wanted, values, strict=True)), len(values[0]), skews)
 
 
-def _refuse_missing(path: Path, missing: list[str], names: tuple[str, ...]) -> NoReturn:
-    """Name what is missing and what is there; people most often differ in case or in a letter."""
+def did_you_mean(missing: Sequence[str], names: Iterable[str]) -> str:
+    """What columns that are not there may be; people most often differ in case or in a letter."""
     folded = {name.casefold(): name for name in names if len(name) <= 100}
     close = [
         folded[match]
         for name in missing[:3]
         for match in difflib.get_close_matches(name[:100].casefold(), folded, n=1)
     ]
-    hint = f"; did you mean {files.several(list(dict.fromkeys(close)))}?" if close else ""
+    return f"; did you mean {files.several(list(dict.fromkeys(close)))}?" if close else ""
+
+
+def _refuse_missing(path: Path, missing: list[str], names: tuple[str, ...]) -> NoReturn:
     expected = f"the column{'s' if missing[1:] else ''} {files.several(missing, 3)}"
-    files.refuse(path, "header", expected, f"{files.several(names)}{hint}")
+    files.refuse(path, "header", expected, files.several(names) + did_you_mean(missing, names))
