@@ -47,8 +47,8 @@ def _look(path: Path) -> Plain | None:
     """What text is, None where in doubt.
 
     There is no doubt where there are rows below the header, each with as many cells, where quotes
-    stand around whole cells, and where lines end with or without a carriage return and are blank
-    only if they are empty.
+    stand around whole cells without a carriage return, and where lines end with or without one and
+    are blank only if they are empty.
     """
     mark, marks = ord(delimited.delimiter(path)), len(delimited.names(path)) - 1
     number, longest, level = 0, 0, True
@@ -90,8 +90,11 @@ def _rows(data: bytes, mark: int, marks: int) -> _Rows | None:
     if not len(ends):
         return _Rows(0, 0, 0, True)
     end = int(ends[-1]) + 1
-    if b"\r" in data and data.count(b"\r", 0, end) != data.count(b"\r\n", 0, end):
-        return None
+    if b"\r" in data:
+        # Of those within quotes Arrow loses the newline where one of its blocks ends between them.
+        behind_rows = int((codes[ends[ends > 0] - 1] == _RETURN).sum())
+        if not data.count(b"\r", 0, end) == data.count(b"\r\n", 0, end) == behind_rows:
+            return None
     quotes = quotes[quotes < end]
     before, behind = quotes[::2] - 1, codes[quotes[1::2] + 1]
     # What is a quote itself there is the other one of two that stand for one.

@@ -382,6 +382,7 @@ def quoted(draw: st.DrawFn) -> str:
         ('a,b\n1,x"2"\n', None),
         ('a,b\n1,"2\n3,4\n', None),
         ('a,b\n1,"2\n', None),
+        ('a,b\r\n1,"2\r\n"\r\n', None),
         (f"a,b\n1,{'x' * (1 << 23)}\n", None),
     ],
     ids=lambda one: repr(one)[:20],
@@ -398,6 +399,7 @@ def test_what_can_be_read_in_one_way_only_is_known(
 @example("\ufeffab,cd\n1,2\n", ".csv", 27)
 @example('"a\nb",c\n"1\r\n2","x""y"\n"",""\n', ".csv", 80)
 @example('"a"\n""\n""""\n', ".csv", 80)
+@example('a,b\n1,"x\r\ny"\n2,"z\r\nw"\n3,"v\r\nu"\n', ".csv", 18)  # which ends between them
 @given(
     TEXTS | st.text("a1,\t \r\n\x85\xa0\x1c\ufeffé", max_size=60) | quoted(),
     st.sampled_from([".csv", ".tsv"]),
