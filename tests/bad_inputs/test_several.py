@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.datasets.tables import frames, offenders
 from pipeline.datasets.tables.closure import Closure
 from pipeline.datasets.tables.problems import Problems, Several
 from pipeline.errors import ConfigError, DatasetError
@@ -311,6 +312,18 @@ def test_what_is_known_is_not_counted_again():
         with problems.collecting(Path("x")):
             raise DatasetError("expected a, found b")
     assert problems.count == 10
+
+
+def test_a_file_that_may_not_be_read_is_one_problem(monkeypatch: pytest.MonkeyPatch):
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    problems, path = Problems(), Path("features.csv")
+    monkeypatch.setattr(Path, "open", refused)
+    with offenders.reading(problems, path):
+        frames.names(path)
+    with pytest.raises(DatasetError, match=r"^expected a readable file features.csv, found: Perm"):
+        problems.raise_if_any()
 
 
 def test_a_message_is_no_book():

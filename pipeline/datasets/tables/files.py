@@ -124,8 +124,15 @@ def twice(values: Iterable[str]) -> str | None:
 
 
 def look(problems: Problems, path: Path) -> bool:
-    """Look through a text for all lines that are not UTF-8; say whether there is any."""
-    lines = [] if _kind(path) is not None else [*_undecodable(path)]
+    """Look through a text for all lines that are not UTF-8; say whether there is any.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    try:
+        lines = [] if _kind(path) is not None else [*_undecodable(path)]
+    except OSError as error:
+        raise unreadable(path, error) from None
     problems.each(path, "text in UTF-8", lines, lambda at: _refuse_byte(path, *at))
     return bool(lines)
 
