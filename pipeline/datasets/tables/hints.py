@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.datasets.tables.files import several
+from pipeline.datasets.tables.files import several, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,10 +67,15 @@ def described(codes: Sequence[str], ids: Sequence[str]) -> Iterator[str]:
     if codes:
         yield (
             f"{several(codes)}: taken as numeric, with few whole numbers. If they are codes, "
-            f"--categorical {codes[0]} makes a category"
+            f"--categorical {_said(codes[0])} makes a category"
         )
     if ids:
         yield (
             f"{several(ids)}: taken as numeric, with another whole number in each row. --id "
-            f"{ids[0]} names examples by it, --ignored {ids[0]} sets it aside"
+            f"{_said(ids[0])} names examples by it, --ignored {_said(ids[0])} sets it aside"
         )
+
+
+def _said(name: str) -> str:
+    """A column's name as a command line takes it; what cannot be typed is shown at least."""
+    return name if re.fullmatch(r"\w[\w.-]{0,59}", name) else shown(name)

@@ -64,3 +64,15 @@ def test_hints_say_what_can_be_done():
         "'n': taken as numeric, with another whole number in each row. --id n names examples by "
         "it, --ignored n sets it aside",
     ]
+
+
+def test_what_is_no_word_is_shown_in_quotes_and_without_control_characters():
+    columns = [
+        Summary("\x1b[31m\nid", "numeric", hint="id"),
+        Summary("a type", "numeric", hint="code"),
+    ]
+    _, code, row = kinds.described(columns)
+    assert "--categorical 'a type' makes" in code
+    assert row.endswith(
+        r"--id '\x1b[31m\nid' names examples by it, --ignored '\x1b[31m\nid' sets it aside"
+    )
