@@ -11,7 +11,7 @@ from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.frames import Block, refuse
 from pipeline.datasets.tables.kinds import INDEX, Kind
 from pipeline.datasets.tables.problems import AT_ONCE, Problems
-from pipeline.datasets.tables.values import compute, finite, is_text, numbers_of, text_of
+from pipeline.datasets.tables.values import DATE, compute, finite, is_text, numbers_of, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,7 +163,7 @@ def temporal(blocks: Iterable[Any]) -> Kind:
         if types.is_date(values.type) or types.is_timestamp(values.type):
             return "date"
         if is_text(values.type):
-            dated = pc.match_substring_regex(text_of(values), kinds.DATE)
+            dated = pc.match_substring_regex(text_of(values), DATE)
             if pc.any(dated).as_py():
                 return "date"
     return "numeric"
@@ -192,32 +192,55 @@ def moments(
     as_text = is_text(values.type)
     known = text_of(values) if as_text else values
     if column.kind == "date":
-        wanted = "a date such as 2026-01-31"
-        converted = _days(known, as_text, name, path)
+        wanted = f"a date such as 2026-01-31 in column {shown(name)}"
+        _check(known, converted := _days(known, as_text, name, path), wanted, start, path, problems)
+    elif as_text:
+        converted = _written(known, name, start, path, problems)
     else:
-        wanted = "a number"
-        converted = _written(known, name, path) if as_text else _numbers(known, name, path)
-    _check(known, converted, f"{wanted} in column {shown(name)}", start, path, problems)
+        wanted = f"a number in column {shown(name)}"
+        _check(known, converted := _numbers(known, name, path), wanted, start, path, problems)
     return converted.to_numpy(zero_copy_only=False).astype(np.float64)
 
 
-def _written(text: Any, name: str, path: Path) -> Any:
-    """Float64 of numbers as text, with decimal commas if the column has them throughout."""
-    numbers = numbers_of(text)
-    if numbers.null_count > text.null_count:
-        with_commas = commas.pointed(text)
-        if not with_commas.equals(text) and commas.decimal(path, name):
-            return numbers_of(with_commas)
+def _written(text: Any, name: str, start: int, path: Path, problems: Problems) -> Any:
+    """Float64 of numbers as text, with commas if the column has decimal ones."""
+    numbers, wanted, note = numbers_of(text), f"a number in column {shown(name)}", ""
+    if numbers.null_count > text.null_count and not commas.pointed(text).equals(text):
+        found = commas.written(path, name, start)
+        if found.decimal:
+            numbers = commas.numbers_of_commas(text)
+            wanted = f"a number with a decimal comma in column {shown(name)}"
+            wanted += ", as most are" if found.most else ""
+            if found.stray is not None:  # which nobody would see where there is no comma beside it
+                row, value = found.stray
+                with problems.collecting(path):
+                    refuse(path, wanted, shown(value), row)
+        elif not found.clearly:
+            note = ", which may be a thousand (commas must be decimal ones throughout, as in 1,5)"
+    _check(text, numbers, wanted, start, path, problems, note)
     return numbers
 
 
 def _check(
-    known: Any, converted: Any, wanted: str, start: int, path: Path, problems: Problems
+    known: Any,
+    converted: Any,
+    wanted: str,
+    start: int,
+    path: Path,
+    problems: Problems,
+    note: str = "",
 ) -> None:
-    """Take the values that were known and could not be converted."""
-    pc = compute()
+    """Take the values that were known and could not be converted; `note` is on their commas."""
+    pc, value = compute(), offenders.value(known)
     wrong = pc.and_(pc.is_valid(known), pc.is_null(converted))
-    offenders.take(problems, path, wanted, wrong, offenders.value(known), start)
+    offenders.take(
+        problems,
+        path,
+        wanted,
+        wrong,
+        lambda at: value(at) + (note if "," in value(at) else ""),
+        start,
+    )
 
 
 def _converted(
@@ -283,7 +306,7 @@ def _days(values: Any, as_text: bool, name: str, path: Path) -> Any:
     if as_text:
         plain = pc.replace_substring_regex(values, r"(Z|[+-]\d{2}:?\d{2})$", "")
         plain = pc.replace_substring_regex(plain, r"(\.\d{6})\d+$", r"\1")  # microseconds will do
-        dated = pc.match_substring_regex(values, kinds.DATE)
+        dated = pc.match_substring_regex(values, DATE)
         held = pc.if_else(dated, plain, pa.scalar(None, pa.string()))
         parsed = pd.to_datetime(held.to_pandas(), format="ISO8601", errors="coerce")
         values = pa.array(parsed.astype("datetime64[us]"), from_pandas=True)

@@ -5,7 +5,7 @@ all are, what is not is an error that is named, never a reason to take numbers f
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +14,12 @@ from pipeline.datasets.tables import frames, hints, offenders
 from pipeline.datasets.tables.commas import Commas, pointed
 from pipeline.datasets.tables.files import shown
 from pipeline.datasets.tables.hints import Hint, Whole
+from pipeline.datasets.tables.offenders import Wrong
 from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.datasets.tables.refusals import refuse
 from pipeline.datasets.tables.values import (
+    DATE,
+    MOSTLY,
     NUMBER,
     compute,
     finite,
@@ -30,8 +33,6 @@ from pipeline.errors import DatasetError
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls an index that has no name
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
 TRUE, FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
-DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"  # ISO 8601
-_MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
 _CATEGORIES = 1000  # at most; more names of things are text, or ids
 _OFTEN = 10  # rows of a value on average: no text repeats like that
 _WRONG = "see what is wrong"
@@ -91,39 +92,21 @@ def understand(
                 except DatasetError as error:
                     stopped[name] = error
     found: list[Summary] = []
+    broken: dict[str, tuple[Wrong, str]] = {}
     for name, column in columns.items():
-        if name not in stopped:
+        if name in stopped:
+            found.append(Summary(name, "ignored", rows, why=_WRONG))
+            broken[name] = offenders.infinite, f"a finite number in column {shown(name)}"
+        else:
             found.append(column.summary(problems))
-            continue
-        found.append(Summary(name, "ignored", rows, why=_WRONG))
-        wanted = f"a finite number in column {shown(name)}"
-        if not offenders.look(problems, path, name, _infinite, wanted):
+            if column.wrong is not None:
+                broken[name] = column.wrong
+    there = offenders.look(problems, path, broken)
+    for name, error in stopped.items():
+        if name not in there:
             with problems.collecting(path):
-                raise stopped[name]
+                raise error
     return found
-
-
-def _infinite(values: Any) -> tuple[Any, Callable[[int], str]]:
-    import pyarrow as pa
-
-    pc = compute()
-    if is_text(values.type):
-        numbers = numbers_of(text_of(values))
-    elif pa.types.is_floating(values.type):
-        numbers = pc.cast(values, pa.float64(), safe=False)
-    else:
-        numbers = pa.nulls(len(values), pa.float64())
-    return pc.is_inf(numbers), lambda place: str(numbers[place].as_py())
-
-
-def _no_number(values: Any) -> tuple[Any, Callable[[int], str]]:
-    pc, known = compute(), text_of(values)
-    return pc.and_(pc.is_valid(known), pc.is_null(numbers_of(known))), offenders.value(known)
-
-
-def _no_date(values: Any) -> tuple[Any, Callable[[int], str]]:
-    pc, known = compute(), text_of(values)
-    return pc.invert(pc.match_substring_regex(known, DATE)), offenders.value(known)
 
 
 def described(columns: list[Summary]) -> Iterator[str]:
@@ -160,6 +143,7 @@ class _Column:
     words: int = 0
     commas: Commas = field(default_factory=Commas)
     whole: Whole = field(default_factory=Whole)
+    wrong: tuple[Wrong, str] | None = None  # what to name, and what was expected
 
     def see(self, values: Any, start: int) -> None:
         """Take in a block whose first row has this number."""
@@ -214,7 +198,7 @@ class _Column:
                 has = pc.match_substring_regex(values, pattern)
                 self._count(pattern, pc.sum(has).as_py() or 0)
                 self._remember(pattern, pc.invert(has), values, start)
-        self.commas.see(values, numbers)
+        self.commas.see(values, numbers, start)
         if numbers.null_count == values.null_count:
             self.words += known
         else:
@@ -269,29 +253,25 @@ class _Column:
         return found
 
     def _kind_of_text(self, known: int, problems: Problems) -> tuple[Kind, str]:
-        wanted: tuple[tuple[str, Kind, str], ...] = (
-            (NUMBER, "numeric", "a number"),
-            (DATE, "date", "a date such as 2026-01-31"),
+        wanted: tuple[tuple[str, Kind, str, Wrong], ...] = (
+            (NUMBER, "numeric", "a number", offenders.no_number),
+            (DATE, "date", "a date such as 2026-01-31", offenders.no_date),
         )
-        for pattern, kind, what in wanted:
+        column, commas = f"in column {shown(self.name)}", self.commas
+        if commas.throughout and 2 * commas.commas >= known:
+            return "numeric", "with decimal commas"
+        for pattern, kind, what, wrong in wanted:
             matching = self.matches.get(pattern, 0)
             if matching == known:
                 return kind, ""
-            if matching >= _MOSTLY * known:
-                most = f"as {matching:,} of {known:,} values are"
-                wrong = _no_number if pattern == NUMBER else _no_date
-                most = f"{what} in column {shown(self.name)}, {most}"
-                offenders.look(problems, self.path, self.name, wrong, most)
+            if matching >= MOSTLY * known and not commas.throughout:
+                self.wrong = wrong, f"{what} {column}, as {matching:,} of {known:,} values are"
                 return "ignored", _WRONG
-        if self.commas.throughout and 2 * self.commas.commas >= known:
-            return "numeric", "with decimal commas"
-        if self.commas.doubtful or self.commas.commas >= _MOSTLY * known:
-            row, value = self.others[NUMBER]
-            most = f"numbers with a decimal point in column {shown(self.name)}"
-            most += " (--ignored sets a column aside), or with decimal commas throughout"
-            may_be = "" if self.commas.clear else ", which may be a thousand"
-            with problems.collecting(self.path):
-                refuse(self.path, most, f"{shown(value)}{may_be}", row)
+        if commas.most:
+            self.wrong = offenders.no_comma, f"a number with a decimal comma {column}, as most are"
+            return "ignored", _WRONG
+        if commas.doubtful:
+            self._doubt(problems)
             return "ignored", _WRONG
         if self.distinct is not None and {v.casefold() for v in self.distinct} <= {*TRUE, *FALSE}:
             return "boolean", ""
@@ -305,3 +285,15 @@ class _Column:
         if len(self.distinct) > min(_CATEGORIES, max(2, known // 2)):
             return "ignored", f"{len(self.distinct):,} different values"
         return "categorical", ""
+
+    def _doubt(self, problems: Problems) -> None:
+        """Say that there are commas which may be this or that."""
+        row, value = self.others[NUMBER]
+        wanted = f"numbers with a decimal point in column {shown(self.name)}"
+        if self.commas.throughout:
+            wanted += ", or a decimal comma in half of them at least (--numeric takes the column "
+            wanted += "for numbers with decimal commas, --ignored sets it aside)"
+        else:
+            wanted += " (--ignored sets a column aside), or with decimal commas throughout"
+        found = shown(value) + ("" if self.commas.clearly else ", which may be a thousand")
+        problems.each(self.path, wanted, [row], lambda at: refuse(self.path, wanted, found, at))

@@ -4,7 +4,9 @@ from typing import Any
 
 # Of text files; what databases, spreadsheets, pandas, R and Weka write where nothing is known.
 MISSING = ("", "NA", "N/A", "n/a", "nan", "NaN", "NAN", "NULL", "null", "None", "?", "#N/A")
+MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"  # ISO 8601
 
 
 def compute() -> Any:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from pipeline.config.tables import Features
-from pipeline.datasets.tables import columns
+from pipeline.datasets.tables import columns, frames, remembered
 from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.datasets.tables.formats import text as text_format
 from pipeline.errors import DatasetError
-from tests.datasets.tables.written import check_message
+from tests.datasets.tables.written import check_message, counted
 
 FILE = {"path": "-", "sha256": "0" * 64}
 NAN = float("nan")
@@ -93,6 +93,59 @@ def test_decimal_commas_are_read_where_a_file_has_them_throughout(
     assert "expected a number in column 'c', found '1,234'" in refusal(
         path, "numeric", ["5", "1,234"]
     )
+
+
+@pytest.mark.parametrize("word", ["sauer", "7.1", "1.234,5"])
+@pytest.mark.parametrize("size", [40, 1 << 22])
+def test_what_is_no_number_with_a_comma_among_those_that_are_is_named(
+    word: str, size: int, path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(text_format, "_BYTES", size)
+    place = "line 32" if path.suffix == ".csv" else "row 31"
+    expected = f"FILE, {place}: expected a number with a decimal comma in column 'c', as most are, "
+    assert refusal(path, "numeric", ["7,17"] * 30 + [word] + ["7,2"] * 30) == (
+        f"{expected}found {word!r}"
+    )
+
+
+def test_a_decimal_point_where_no_comma_is_near_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(text_format, "_BYTES", 40)
+    path = tmp_path / "x.csv"
+    message = refusal(path, "numeric", ["7,17"] * 9 + ["7.10"] * 5 + ["7,17"] * 30)
+    assert [block.table["c"].to_pylist() for block in frames.blocks(path)][2] == ["7.10"] * 5
+    assert message.startswith("FILE, line 11: expected a number with a decimal comma in column")
+    assert message.endswith("as most are, found '7.10'")
+
+
+def test_a_number_with_a_comma_that_does_not_tell_is_said_to_be_one(path: Path):
+    assert refusal(path, "numeric", ["1,234"] * 9).endswith(
+        "expected a number in column 'c', found '1,234', which may be a thousand (commas must be "
+        "decimal ones throughout, as in 1,5)"
+    )
+    # One cell that was mistyped does not make decimals of thousands.
+    assert "found '1,234', which may be a thousand" in refusal(
+        path, "numeric", ["1,234"] * 99 + ["12,34"]
+    )
+
+
+@pytest.mark.parametrize("settled", [-1, remembered._SETTLED])
+def test_one_more_pass_tells_the_commas_of_all_columns_and_blocks(
+    settled: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(remembered, "_SETTLED", settled)
+    monkeypatch.setattr(text_format, "_BYTES", 2000)
+    names, path = [f"c{place}" for place in range(120)], tmp_path / "x.csv"
+    passes = counted(frames, "blocks", monkeypatch)
+    for value in ("1,5", "2,5"):  # at once: the clock need not have gone on
+        path.write_text("\n".join(map(";".join, [names, *[[value] * 120] * 20])) + "\n")
+        passes.clear()
+        found = columns.read(path, plan(names))
+        assert (found == float(value.replace(",", "."))).all(axis=None)
+        assert len(passes) == 2
+    path.write_text(path.read_text().replace(",", "."))
+    assert (columns.read(path, plan(names)) == 2.5).all(axis=None)
 
 
 @pytest.mark.parametrize("word", ["inf", "-Infinity", "1e39", "-1e400"])

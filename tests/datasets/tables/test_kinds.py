@@ -11,12 +11,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pipeline.datasets.tables import kinds
+from pipeline.datasets.tables import frames, kinds
 from pipeline.datasets.tables.formats import text as text_format
 from pipeline.datasets.tables.kinds import Summary
+from pipeline.datasets.tables.problems import Problems
 from pipeline.datasets.tables.values import MISSING
 from pipeline.errors import DatasetError
-from tests.datasets.tables.written import check_message
+from tests.datasets.tables.written import check_message, counted
 
 
 def understood(path: Path, values: Sequence[Any]) -> Summary:
@@ -47,6 +48,7 @@ CASES: dict[str, tuple[list[str], str, str]] = {
     "a word among few numbers": (["1", "2", "x", "x"], "ignored", "3 different values"),
     "one row": (["a"], "categorical", ""),
     "decimal commas": (["1,5", "-2", "1,234", "3,0E+2", "?"], "numeric", "with decimal commas"),
+    "clear commas are few": (["1,234"] * 19 + ["12,34"], "numeric", "with decimal commas"),
     "less than a thousand": (["0,123", "0,456"], "numeric", "with decimal commas"),
     "lists of codes": (["1", "1,2", "1,2,3", "2,3"], "ignored", "tells apart (nearly) every row"),
 }
@@ -80,7 +82,24 @@ def test_different_values_are_counted(path: Path):
     [
         (["1"] * 4 + ["x"], "line 6: expected a number in column 'c', as 4 of 5 values are, found"),
         (["2026-01-01"] * 9 + ["soon"], "line 11: expected a date such as .* as 9 of 10 values"),
-        (["1,5"] * 4 + ["x"], "line 2: expected numbers with a decimal point .*, found '1,5'"),
+        (["1,5"] * 4 + ["x"], "line 6: expected a number with a decimal comma .* most are, found"),
+        (
+            ["7,17"] * 9 + ["7.1"],
+            "line 11: .* decimal comma in column 'c', as most are, found '7.1'",
+        ),
+        (
+            ["1", "2,5", "3", "4,5"] * 30 + ["-"],
+            "line 122: .* decimal comma .* most are, found '-'",
+        ),
+        (["1"] * 60 + ["2,5"] * 40 + ["-"], "line 62: expected numbers with a .* found '2,5'"),
+        (
+            ["1"] * 9 + ["0,5"],
+            r"line 11: .* half of them at least \(--numeric takes .* found '0,5'",
+        ),
+        (
+            ["1,234"] * 99 + ["12,34"],
+            "line 2: .* throughout, found '1,234', which may be a thousand",
+        ),
         (["1,5", "2.5", "3,5"], "line 2: expected numbers with a decimal point .*, found '1,5'"),
         (["1,500", "2"], "line 2: .* throughout, found '1,500', which may be a thousand"),
         (["1,000,000", "2"], "line 2: .* found '1,000,000', which may be a thousand"),
@@ -96,6 +115,31 @@ def test_what_is_nearly_of_a_kind_is_refused_where_it_is_not(
     with pytest.raises(DatasetError, match=rf"x\.csv, {message}") as error:
         understood(path, values)
     check_message(path, error.value)
+
+
+def test_all_broken_columns_are_looked_through_in_one_more_pass(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = [[str(row)] * 40 for row in range(20)] + [["x"] * 30 + ["inf"] * 10]
+    path.write_text("\n".join(map(",".join, [[f"c{place}" for place in range(40)], *rows])) + "\n")
+    passes = counted(frames, "blocks", monkeypatch)
+    problems = Problems()
+    found = kinds.understand(path, problems=problems)
+    assert {column.kind for column in found} == {"ignored"}
+    assert problems.count == 40
+    assert len(passes) == 2
+
+
+def test_doubtful_columns_are_named_until_there_are_enough(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    names = [f"c{place}" for place in range(60)]
+    path.write_text("\n".join(map(";".join, [names, *[["1,234"] * 60] * 3])) + "\n")
+    named = counted(kinds, "refuse", monkeypatch)
+    problems = Problems()
+    kinds.understand(path, problems=problems)
+    assert problems.count == 60
+    assert len(named) == 40
 
 
 def test_kinds_are_decided_over_all_blocks(path: Path, monkeypatch: pytest.MonkeyPatch):

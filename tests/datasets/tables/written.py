@@ -1,6 +1,7 @@
 """Hierarchies that a test writes and reads."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -36,6 +37,13 @@ def check_message(path: Path, error: Exception) -> str:
     assert len(message) < 1000
     assert message.isprintable()
     return message.replace(str(path), "FILE")
+
+
+def counted(module: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What a function of a module is asked from now on."""
+    original, asked = getattr(module, name), []
+    monkeypatch.setattr(module, name, lambda *given: (asked.append(given), original(*given))[1])
+    return asked
 
 
 def well_formed(graph: Graph) -> None:
