@@ -36,15 +36,12 @@ class Problems:
     def __init__(self, paths: Sequence[Path] = ()) -> None:
         self._paths = paths
         self._sorts: dict[Hashable, _Sort] = {}
+        self._named = 0
 
     @property
     def count(self) -> int:
         """How many there are."""
         return self._named + sum(sort.more for sort in self._sorts.values())
-
-    @property
-    def _named(self) -> int:
-        return sum(len(sort.errors) for sort in self._sorts.values())
 
     def concern(self, path: Path) -> bool:
         """Whether there is one in a file."""
@@ -65,7 +62,7 @@ class Problems:
             path = None if isinstance(error, ConfigError) else path
             kept = self._sorts.setdefault((path, str(error)), _Sort(path))
             if not kept.errors and self._named < _NAMED:
-                kept.errors.append(_alone(error))
+                self._name(kept, error)
             kept.more = 1 - len(kept.errors)
 
     def tried(self, path: Path, work: Callable[[], _Result]) -> _Result | None:
@@ -97,7 +94,7 @@ class Problems:
             try:
                 refuse(place)
             except _KEPT as error:
-                kept.errors.append(_alone(error))
+                self._name(kept, error)
 
     @contextmanager
     def part(self) -> Iterator["Problems"]:
@@ -140,7 +137,13 @@ class Problems:
 
     def _take(self, part: "Problems") -> None:
         for key, sort in part._sorts.items():
-            self._sorts.setdefault(key, sort)
+            if key not in self._sorts:
+                self._sorts[key] = sort
+                self._named += len(sort.errors)
+
+    def _name(self, sort: _Sort, error: RarenodeError) -> None:
+        sort.errors.append(_alone(error))
+        self._named += 1
 
 
 class _AtOnce(Problems):

@@ -33,7 +33,7 @@ from pipeline.datasets.tables.columns import Plan
 from pipeline.datasets.tables.formats import arff, npz
 from pipeline.datasets.tables.formats import text as text_format
 from pipeline.errors import DatasetError
-from tests.datasets.tables.written import check_message
+from tests.datasets.tables.written import check_message, counted
 
 TEXT = [{"id": "e1", "x": "1.5", "y": "a"}, {"id": "e2", "x": "", "y": "b, c"}]
 
@@ -155,6 +155,15 @@ def test_memory_stays_bounded_whatever_stands_at_the_end(tail: str, tmp_path: Pa
     peak = max(peak, tracemalloc.get_traced_memory()[1])
     tracemalloc.stop()
     assert peak < 6 << 20  # of a file of 8.4 MB, whose cells were 40 as Python's strings
+
+
+def test_lines_of_many_rows_are_found_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(remembered, "_SETTLED", -1)
+    passes = counted(delimited, "_rows", monkeypatch)
+    path = tmp_path / "x.csv"
+    path.write_text('\n"a",b\n1,2\n\n"3\n",4\n5,6\n7\n8,9\n')
+    assert [delimited.line_of(path, row) for row in range(4)] == [3, 5, 7, None]
+    assert len(passes) == 1
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".arff"])
