@@ -13,7 +13,7 @@ from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.errors import DatasetError, HierarchyError, RarenodeError
 
 _LONGEST = 1000  # characters of an id
-_CYCLES = 100  # that are looked for: each takes a pass over the edges
+_CYCLES = 6  # that are looked for, which are more than are named: each is a pass over the edges
 # What breaks lines or tables, and lone surrogates, which no file can hold; all else is data.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -157,6 +157,7 @@ class Draft:
             closing = [edge for edge in self._edges if edge in pairs][-1]
             position = self._edges.pop(closing)
             self.take(expected, position, expected, _arrows(cycle), HierarchyError)
+        self._problems.uncounted(self._path, expected)
 
 
 def _wrong_id(node: str) -> tuple[str, str] | None:

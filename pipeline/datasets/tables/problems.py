@@ -24,6 +24,7 @@ class _Sort:
     path: Path | None
     errors: list[RarenodeError] = field(default_factory=list[RarenodeError])
     more: int = 0
+    counted: bool = True
 
 
 class Problems:
@@ -96,6 +97,11 @@ class Problems:
             except _KEPT as error:
                 self._name(kept, error)
 
+    def uncounted(self, path: Path, sort: Hashable) -> None:
+        """Say that there may be more of a sort than was looked for."""
+        if (kept := self._sorts.get((path, sort))) is not None:
+            kept.counted = False
+
     @contextmanager
     def part(self) -> Iterator["Problems"]:
         """For a part of the work that may be done twice: what is known already is not counted."""
@@ -125,13 +131,15 @@ class Problems:
         many = len(blamed - {None})
         where = [f"{many} file{'s' if many > 1 else ''}"] if many else []
         where += ["what you say of them"] if None in blamed else []
-        yield f"{self.count:,} problems in {' and '.join(where)}:"
+        least = "" if all(sort.counted for sort in sorts) else "at least "
+        yield f"{least}{self.count:,} problems in {' and '.join(where)}:"
         paths = list(dict.fromkeys([*self._paths, *(sort.path for sort in sorts)]))
         for sort in sorted(sorts, key=lambda sort: paths.index(sort.path)):
             for error in sort.errors:
                 yield from f"  {error}".split("\n")
             if sort.more and sort.errors:
-                yield f"  … and {sort.more:,} more of this kind"
+                least = "" if sort.counted else "at least "
+                yield f"  … and {least}{sort.more:,} more of this kind"
         if unnamed := sum(sort.more for sort in sorts if not sort.errors):
             yield f"  … and {unnamed:,} more"
 
