@@ -103,6 +103,19 @@ CASES: dict[str, tuple[dict[str, Content], list[str], list[str]]] = {
             "(child -> parent)",
         ],
     ),
+    "more cycles than are looked for": (
+        {"hierarchy.csv": HIERARCHY + "".join(f"x{n},y{n}\ny{n},x{n}\n" for n in range(9))},
+        [],
+        [
+            "at least 6 problems in 1 file:",
+            *(
+                f"hierarchy.csv, line {8 + 2 * n}: expected a hierarchy without cycles, found "
+                f"'x{n}' -> 'y{n}' -> 'x{n}' (child -> parent)"
+                for n in range(5)
+            ),
+            "… and at least 1 more of this kind",
+        ],
+    ),
     "rows of other widths": (
         {"features.csv": FEATURES.replace("e3,", "e3,,").replace("e5,p2,", "e5,")},
         [],
@@ -148,14 +161,20 @@ CASES: dict[str, tuple[dict[str, Content], list[str], list[str]]] = {
         ],
     ),
     "lines in another encoding": (
-        {"labels.csv": LABELS.replace("e3,a;b", "e3,\xe4").replace("e5,d", "\xe9,d").encode("l1")},
+        {
+            "labels.csv": LABELS.replace("e3,a;b", "e3,\xe4")
+            .replace("e5,d", "\xe9,d")
+            .encode("l1"),
+            "hierarchy.csv": f"{HIERARCHY}a,a\n",
+        },
         [],
         [
-            "2 problems in 1 file:",
-            "labels.csv, line 5: expected text in UTF-8, found the byte 0xE4 (if the file is in "
-            "cp1252, as Windows and Excel write text, `iconv -f cp1252 -t utf-8 FILE > NEW` "
-            "converts it)",
-            "labels.csv, line 7: expected text in UTF-8, found the byte 0xE9",
+            "2 problems in 2 files:",
+            "labels.csv, line 5 (and 1 more line): expected text in UTF-8, found the byte 0xE4 (if "
+            "the file is in cp1252, as Windows and Excel write text, `iconv -f cp1252 -t utf-8 "
+            "FILE > NEW` converts it)",
+            "hierarchy.csv, line 7: expected an edge between two nodes, found 'a' as its own "
+            "parent",
         ],
     ),
     "files that are not there": (

@@ -3,6 +3,7 @@
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -126,15 +127,20 @@ def twice(values: Iterable[str]) -> str | None:
 def look(problems: Problems, path: Path) -> bool:
     """Look through a text for all lines that are not UTF-8; say whether there is any.
 
+    They are one problem, since one command converts them all.
+
     Raises:
         DatasetError: it cannot be read.
     """
     try:
-        lines = [] if _kind(path) is not None else [*_undecodable(path)]
+        lines = _undecodable(path) if _kind(path) is None else iter(())
+        first = [*islice(lines, 1)]
+        rest = sum(1 for _ in lines)
     except OSError as error:
         raise unreadable(path, error) from None
-    problems.each(path, "text in UTF-8", lines, lambda at: _refuse_byte(path, *at))
-    return bool(lines)
+    more = f" (and {rest:,} more line{'s' if rest > 1 else ''})" if rest else ""
+    problems.each(path, "text in UTF-8", first, lambda at: _refuse_byte(path, *at, more))
+    return bool(first)
 
 
 def _kind(path: Path) -> str | None:
@@ -158,8 +164,8 @@ def _undecodable(path: Path) -> Iterator[tuple[int, str]]:
             said = said or not line.isascii()
 
 
-def _refuse_byte(path: Path, line: int, found: str) -> NoReturn:
-    refuse(path, f"line {line}", "text in UTF-8", found)
+def _refuse_byte(path: Path, line: int, found: str, more: str = "") -> NoReturn:
+    refuse(path, f"line {line}{more}", "text in UTF-8", found)
 
 
 def _refuse_encoding(path: Path) -> NoReturn:
