@@ -11,7 +11,15 @@ from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.frames import Block, refuse
 from pipeline.datasets.tables.kinds import INDEX, Kind
 from pipeline.datasets.tables.problems import AT_ONCE, Problems
-from pipeline.datasets.tables.values import DATE, compute, finite, is_text, numbers_of, text_of
+from pipeline.datasets.tables.values import (
+    DATE,
+    OTHER_DATE,
+    compute,
+    finite,
+    is_text,
+    numbers_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,7 +163,10 @@ def frame(block: Block, plan: Plan, path: Path, problems: Problems = AT_ONCE) ->
 
 
 def temporal(blocks: Iterable[Any]) -> Kind:
-    """What a column that orders examples in time holds throughout: dates if any value is one."""
+    """What a column that orders examples in time holds throughout.
+
+    That is dates if any value is one, or would be if it were written so that it can be read.
+    """
     import pyarrow as pa
 
     pc, types = compute(), pa.types
@@ -163,8 +174,9 @@ def temporal(blocks: Iterable[Any]) -> Kind:
         if types.is_date(values.type) or types.is_timestamp(values.type):
             return "date"
         if is_text(values.type):
-            dated = pc.match_substring_regex(text_of(values), DATE)
-            if pc.any(dated).as_py():
+            text = text_of(values)
+            dates = (pc.match_substring_regex(text, pattern) for pattern in (DATE, OTHER_DATE))
+            if any(pc.any(dated).as_py() for dated in dates):
                 return "date"
     return "numeric"
 

@@ -21,6 +21,7 @@ from pipeline.datasets.tables.values import (
     DATE,
     MOSTLY,
     NUMBER,
+    OTHER_DATE,
     compute,
     finite,
     first,
@@ -198,6 +199,8 @@ class _Column:
                 has = pc.match_substring_regex(values, pattern)
                 self._count(pattern, pc.sum(has).as_py() or 0)
                 self._remember(pattern, pc.invert(has), values, start)
+            dated = pc.match_substring_regex(values, OTHER_DATE)
+            self._count(OTHER_DATE, pc.sum(dated).as_py() or 0)
         self.commas.see(values, numbers, start)
         if numbers.null_count == values.null_count:
             self.words += known
@@ -244,6 +247,8 @@ class _Column:
             found.kind, found.why = (
                 (self.typed, "") if self.typed else self._kind_of_text(known, problems)
             )
+            if not self.typed and self.matches.get(OTHER_DATE, 0) >= MOSTLY * known:
+                found.why = "dates are read as 2026-01-31"
             if found.kind == "numeric" and known == self.rows:
                 found.hint = self.whole.hint(self.name, self.rows)
         if found.kind == "numeric":

@@ -7,6 +7,7 @@ MISSING = ("", "NA", "N/A", "n/a", "nan", "NaN", "NAN", "NULL", "null", "None", 
 MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"  # ISO 8601
+OTHER_DATE = r"^\d{1,2}[./-]\d{1,2}[./-]\d{4}([ T,].*)?$"  # day or month first: who knows?
 
 
 def compute() -> Any:

@@ -321,6 +321,8 @@ def test_what_is_no_date_is_refused(word: str, path: Path):
         ([[""]], "numeric"),
         ([[date(2026, 1, 31)]], "date"),
         ([[20260131]], "numeric"),
+        ([["31.01.2026 12:00", "1.2.2026"]], "date"),  # which it is said how to write
+        ([["1.2.3"]], "numeric"),
     ],
 )
 def test_one_date_makes_a_column_one_of_dates(blocks: list[list[Any]], kind: str):

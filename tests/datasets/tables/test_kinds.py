@@ -33,6 +33,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "x.csv"
 
 
+READ_AS = "dates are read as 2026-01-31"
+DAYS = [f"1/{day}/2026" for day in range(1, 10)]
 WORDS = ["red", "green", "blue"] * 4
 CASES: dict[str, tuple[list[str], str, str]] = {
     "numbers": (["1", "-2.5", "1e3", "NA"], "numeric", ""),
@@ -50,6 +52,13 @@ CASES: dict[str, tuple[list[str], str, str]] = {
     "decimal commas": (["1,5", "-2", "1,234", "3,0E+2", "?"], "numeric", "with decimal commas"),
     "clear commas are few": (["1,234"] * 19 + ["12,34"], "numeric", "with decimal commas"),
     "less than a thousand": (["0,123", "0,456"], "numeric", "with decimal commas"),
+    "dates of Germany": (["31.01.2026", "1.2.2026"] * 9, "categorical", READ_AS),
+    "other dates, which tell rows apart": (
+        ["1/31/2026", "2/1/2026", "soon", *DAYS],
+        "ignored",
+        READ_AS,
+    ),
+    "times of Germany": (["31.01.2026 12:30", "1.2.2026 9:15"], "text", READ_AS),
     "lists of codes": (["1", "1,2", "1,2,3", "2,3"], "ignored", "tells apart (nearly) every row"),
 }
 
