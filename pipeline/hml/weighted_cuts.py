@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pipeline.hml import example_weights, score_kernels
 from pipeline.hml.example_weights import Weight
 from pipeline.hml.predictions import Predictions
-from pipeline.hml.unknown import known
+from pipeline.hml.unknown import HIDDEN, known
 
 _ROUNDING = 1e-9  # of sums of weights, relative: breadths that are less are none
 Nodes = Float[np.ndarray, " node"]
@@ -55,7 +55,7 @@ class Largest:
         )
 
     def of(self, node: int) -> "Top":
-        """What was kept of a node.
+        """What was kept of a node's known examples.
 
         Raises:
             ValueError: there were fewer examples than weights.
@@ -64,8 +64,13 @@ class Largest:
             raise ValueError(f"held_out must have {len(self.weight)} examples. Got {self._seen}")
         first = self._start[node]
         kept = slice(first, first + self._held[node])
-        order = np.argsort(-self._score[kept], kind="stable")
-        return Top(self._score[kept][order], self._load[kept][order], float(self._lost[node]))
+        score, load, lost = self._score[kept], self._load[kept], float(self._lost[node])
+        seen = score != HIDDEN
+        # Sums in another order differ in their last bits: an unknown entry may be kept, too.
+        if seen.any() and not seen.all():
+            score, load, lost = score[seen], load[seen], 0.0
+        order = np.argsort(-score, kind="stable")
+        return Top(score[order], load[order], lost)
 
 
 class Top:

@@ -302,10 +302,9 @@ def test_a_node_s_cuts_are_those_of_its_known_examples(
 ):
     y, p, hidden = drawn["y"], drawn["p"], drawn["unknown"]
     count = len(y)
-    weight = data.draw(
-        hnp.arrays(np.float64, count, elements=st.sampled_from([0.5, 1.0, 2.0, 3.0]))
-    )
-    weight = weight if weighted else None
+    # Sums of thirds and of tenths are rounded.
+    values = st.sampled_from([1 / 3, 0.5, 0.7, 1.0, 1.1, 2.0, 3.0])
+    weight = data.draw(hnp.arrays(np.float64, count, elements=values)) if weighted else None
     for node in range(y.shape[1]):
         rows = ~hidden[:, node]
         if not rows.any():
