@@ -94,6 +94,8 @@ def resolve(
             notes += _never_negative(positive, unknown, graph)
         return States(unknown, tuple(notes))
     asked = _without(stated[2], settled)
+    # What lies below another one goes with it.
+    asked = _without(asked, asked @ _children(graph, place))
     sizes = np.asarray(above.sum(axis=0))  # of what lies below each node
     _check_size(int(sizes[asked.indices].sum()), options, path)
     spread = _without(sparse.csr_array(asked @ below).astype(np.bool_), settled)
@@ -102,6 +104,14 @@ def resolve(
     if lifted := unknown.nnz - spread.nnz:
         notes.append(f"{lifted:,} labels are unknown because one below them is.")
     return States(unknown if unknown.nnz else None, tuple(notes))
+
+
+def _children(graph: Graph, place: Mapping[str, int]) -> "sparse.csr_array":
+    """(node, node) boolean CSR: True where the column lies directly below the row."""
+    found = {node: list[str]() for node in graph.nodes}
+    for child, parent in graph.edges:
+        found[parent].append(child)
+    return _matrix(tuple(map(tuple, found.values())), place)
 
 
 def _closure(graph: Graph, place: Mapping[str, int]) -> "sparse.csr_array":

@@ -134,6 +134,11 @@ def test_more_unknown_labels_than_fit_are_refused(absent: str, monkeypatch: pyte
         unknown(found, absent)
 
 
+def test_unknown_labels_below_another_one_are_counted_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(states, "MOST", 4)  # a, b, c and d
+    assert unknown(stated("", "", "abcd")) == unknown(stated("", "", "a")) == ["abcde"]
+
+
 def test_examples_are_worked_out_in_blocks(monkeypatch: pytest.MonkeyPatch):
     found = Found((("c",), (), ("f",)), (), (("d",), ("a",), ()), ())
     whole = unknown(found, "unknown", IDS)
