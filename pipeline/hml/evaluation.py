@@ -19,7 +19,7 @@ from scipy import sparse
 
 from pipeline.hml import bootstrap, score_kernels
 from pipeline.hml.metrics import Counts
-from pipeline.hml.predictions import Labels, Predict, Predictions
+from pipeline.hml.predictions import BLOCK, Labels, Predict, Predictions
 from pipeline.hml.ranking import ByNode, Pooled
 from pipeline.hml.unknown import Unknown
 
@@ -228,10 +228,12 @@ def _brier_skill(
     def error(total: np.ndarray, at_positives: np.ndarray) -> np.ndarray:
         return total + _at(predictions.labels, 1 - 2 * at_positives).sum(axis=1)
 
-    total = np.empty(1)
-    score_kernels.squares(np.asarray(share, np.float64)[None], total)
-    if predictions.unknown is not None:
-        total = total - predictions.unknown @ np.asarray(share, np.float64) ** 2
+    line = np.asarray(share, np.float64)[None]
+    # Those of unknown labels are not taken off again: rounding would be left where all is right.
+    examples, nodes = (1, 1) if predictions.unknown is None else predictions.shape
+    total = np.empty(examples)
+    for rows in _ranges(examples, BLOCK // max(nodes, 1)):
+        score_kernels.squares(predictions.hidden(rows, line, 0.0), total[rows])
     reference = error(total, share[predictions.labels.indices])
     # No skill is to be had over a reference that is right everywhere.
     base = weights @ reference if reference.any() else np.nan

@@ -257,6 +257,14 @@ def test_figures_by_hand():
     assert result.point("brier_skill") == pytest.approx(1 - error / 0.75)
 
 
+def test_there_is_no_skill_over_a_reference_that_is_right_wherever_it_is_judged():
+    nodes = np.arange(5)
+    y = np.broadcast_to(nodes == 0, (3, 5))
+    prior = np.where(nodes == 0, 1.0, np.random.default_rng(0).random(5))
+    drawn = {"y": y, "p": np.full(y.shape, 0.9), "unknown": ~y, "cuts": prior, "prior": prior}
+    assert np.isnan(evaluated(drawn | {"weights": np.ones((1, 3))}).point("brier_skill"))
+
+
 def test_a_node_whose_other_labels_are_all_unknown_has_no_average_precision():
     y, p = np.array([[1, 1], [0, 0]], bool), np.array([[0.9, 0.2], [0.1, 0.6]])
     hidden = sparse.csr_array(np.array([[0, 0], [1, 0]], bool))
