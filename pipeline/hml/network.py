@@ -59,17 +59,23 @@ class Networks(nn.Module):
     ) -> Float[torch.Tensor, "member example node"]:
         """Logits of each member, before any constraint."""
         flat = self.weights[0].view(self.sizes[0], -1)
-        hidden = (x @ flat).view(len(x), self.members, self.sizes[1]).transpose(0, 1)
+        units = flat.shape[1]
+        if narrow := self._lacking(flat):
+            flat = functional.pad(flat, (0, narrow))
+        hidden = (x @ flat)[:, :units].reshape(len(x), self.members, -1).transpose(0, 1)
         hidden = hidden + self.biases[0]
         for weight, bias in self._further_layers():
             hidden = functional.dropout(functional.relu(hidden), self.dropout, self.training)
-            narrow = 0 if self.training else _NARROW - weight.shape[-1]
-            if narrow > 0:
+            if narrow := self._lacking(weight):
                 weight, bias = (functional.pad(part, (0, narrow)) for part in (weight, bias))
             hidden = torch.baddbmm(bias, hidden, weight)
-            if narrow > 0:
+            if narrow:
                 hidden = hidden[..., :-narrow].contiguous()
         return hidden
+
+    def _lacking(self, weight: torch.Tensor) -> int:
+        """Units that a layer is to be filled up with."""
+        return 0 if self.training else max(0, _NARROW - weight.shape[-1])
 
     def _further_layers(self) -> Iterator[tuple[nn.Parameter, nn.Parameter]]:
         return zip(list(self.weights)[1:], list(self.biases)[1:], strict=True)

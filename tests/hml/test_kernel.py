@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from pipeline.hml import Hierarchy
 from pipeline.hml.constraint import coherent
 from pipeline.hml.folds import learners
-from pipeline.hml.members import KernelMembers
+from pipeline.hml.members import KernelMembers, regressions
 
 from .toy import FEATURES, HIERARCHY, problem
 
@@ -40,6 +40,14 @@ def test_a_member_is_the_ridge_regression_of_scikit_learn_without_its_examples()
         expected = 0.9 * expected.clip(0, 1) + 0.1 * prior
         expected = coherent(expected.astype(np.float32), HIERARCHY)
         np.testing.assert_allclose(p, expected, atol=2e-5)
+
+
+def test_similarity_of_an_example_is_the_same_wherever_it_stands():
+    # 203 is no multiple of what is computed at once, beyond which rows round by their place.
+    rng = np.random.default_rng(0)
+    x, z = (rng.normal(size=(rows, 64)).astype(np.float32) for rows in (100, 203))
+    turned = rng.permutation(len(x))
+    assert np.array_equal(regressions.kernel(x, z)[turned], regressions.kernel(x[turned], z))
 
 
 def test_what_is_near_a_nodes_only_positive_is_its_most_probable_example():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.ensemble
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -239,6 +240,17 @@ class TestNetworks:
         expected = 1 / (1 + np.exp(-lifted))
         np.testing.assert_allclose(made["network"].probability(FRESH), expected, rtol=1e-5)
 
+    @pytest.mark.parametrize(("members", "hidden"), [(3, 3), (5, 2), (11, 1)])
+    def test_a_first_layer_of_few_units_is_the_same_for_an_example_wherever_it_stands(
+        self, members: int, hidden: int
+    ):
+        rng = np.random.default_rng(0)
+        networks = Networks(members, (20, hidden, len(HIERARCHY)), dropout=0.0, seed=0).eval()
+        x = torch.from_numpy(rng.normal(size=(100, 20)).astype(np.float32))
+        turned = torch.from_numpy(rng.permutation(len(x)))
+        with torch.no_grad():
+            assert torch.equal(networks(x)[:, turned], networks(x[turned]))
+
     def test_a_logit_that_is_no_number_is_an_error(self):
         networks = Networks(2, (FEATURES, 4, len(HIERARCHY)), dropout=0.0, seed=0).eval()
         networks.weights[1].data[1, 0, 0] = np.nan
@@ -386,6 +398,16 @@ class TestForest:
                 same = ours[:, None] == theirs
                 weight[member][:, rows] += same / same.sum(1, keepdims=True)
         np.testing.assert_allclose(members.probability(FRESH), averaged(weight), atol=1e-5)
+
+    def test_trees_that_count_nothing_take_no_place(self):
+        # Two trees of a leaf each; places are made for trees that count more than nothing.
+        leaf, counts = np.array([[0, 1]] * 3), np.array([[1.0, -0.5], [np.nan, 0.5], [0.0, 0.0]])
+        start, row, none = np.array([0, 2, 4]), np.array([0, 1, 2, 3]), np.empty(0)
+        end, found, weight = np.empty(4, np.int64), np.full(12, -1), np.empty(12)
+        tree_kernels.weights(leaf, counts, start, row, none, end, found, weight)
+        assert end.tolist() == [0, 2, 4, 4]
+        assert found.tolist() == [0, 1, 2, 3] + [-1] * 8
+        assert weight[:4].tolist() == [0.5, 0.5, 0.25, 0.25]
 
     def test_by_these_weights_the_average_target_is_what_scikit_learn_predicts(self, grown: Grown):
         members, forests, targets = grown

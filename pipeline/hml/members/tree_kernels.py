@@ -76,7 +76,7 @@ def weights(
         for tree in range(leaf.shape[1]):
             first, last = start[leaf[example, tree]], start[leaf[example, tree] + 1]
             share = counts[example, tree]
-            if share == 0:
+            if not share > 0:  # as the places that there are were counted
                 continue
             for place in range(first, last):
                 example_row[filled] = row[place]
