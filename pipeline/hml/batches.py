@@ -2,7 +2,8 @@
 
 On the CPU a batch is read from the features, which may be memory-mapped, standardised, and its
 labels are closed in one compiled walk. On an accelerator features and labels are moved there once,
-and a batch is a gather: no step copies anything between the two or waits for the other.
+and a batch is a gather: no step copies anything between the two or waits for the other, unless
+labels are unknown.
 """
 
 from abc import ABC, abstractmethod
@@ -102,8 +103,8 @@ class DeviceBatches(Batches):
     """Batches for a training elsewhere; standardised features and labels live there.
 
     An example's most specific labels are a line of node columns, filled up with a column that is no
-    node, so that all lines are equally long and a batch of them is one gather. So are its unknown
-    ones.
+    node, so that all lines are equally long and a batch of them is one gather. Lines of what is
+    unknown would be as long as there are nodes: that is sent over with each batch.
     """
 
     def __init__(self, *arguments: Any, device: torch.device) -> None:
@@ -114,23 +115,19 @@ class DeviceBatches(Batches):
         ]
         self.x = torch.cat(blocks)
         self.columns = _lines(self.labels).to(device)
-        self.hidden = None if self.unknown is None else _lines(self.unknown).to(device)
         self.learns = None if self.learns is None else self.learns.to(device)
 
     def take(self, positions: np.ndarray, size: int) -> Iterator[Batch]:
-        """See `Batches`; the order of an epoch is the one thing that is sent over."""
-        for batch in torch.from_numpy(positions).to(self.x.device).split(size):
-            y = self._scattered(self.columns[batch])
+        """See `Batches`; of what is all known, the order of an epoch is all that is sent over."""
+        nodes, order = len(self.hierarchy), torch.from_numpy(positions).to(self.x.device)
+        for number, batch in enumerate(order.split(size)):
+            y = torch.zeros(len(batch), nodes + 1, dtype=torch.uint8, device=self.x.device)
+            y = y.scatter_(1, self.columns[batch], 1)[:, :nodes].contiguous()
             levels.close_upward(y, self.hierarchy)
             learns = None if self.learns is None else self.learns[:, batch]
-            known = None if self.hidden is None else self._scattered(self.hidden[batch]) == 0
+            hidden = dense(self.unknown, positions[number * size : (number + 1) * size])
+            known = None if hidden is None else torch.from_numpy(~hidden).to(self.x.device)
             yield Batch(self.x[batch], y.bool(), learns, known)
-
-    def _scattered(self, columns: torch.Tensor) -> torch.Tensor:
-        """(example, node) uint8, 1 in these columns."""
-        nodes = len(self.hierarchy)
-        y = torch.zeros(len(columns), nodes + 1, dtype=torch.uint8, device=self.x.device)
-        return y.scatter_(1, columns, 1)[:, :nodes].contiguous()
 
 
 def _lines(labels: sparse.csr_array) -> torch.Tensor:

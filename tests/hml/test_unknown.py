@@ -491,6 +491,17 @@ def test_batches_know_what_is_unknown_wherever_they_are():
         assert torch.equal(one.y, other.y)
 
 
+def test_an_example_with_many_unknown_labels_takes_no_room_of_the_others_on_a_device():
+    flat = Hierarchy.from_edges((), nodes=[f"n{node:03d}" for node in range(500)])
+    hidden = np.zeros((100, len(flat)), bool)
+    hidden[0] = True
+    labels, x = sparse.csr_array(hidden.shape, dtype=np.bool_), np.zeros((100, 2), np.float32)
+    data = (x, np.arange(100), labels, flat, Standardizer.identity(2), None)
+    device = DeviceBatches(*data, sparse.csr_array(hidden), device=torch.device("cpu"))
+    held = [part for part in vars(device).values() if isinstance(part, torch.Tensor)]
+    assert sum(part.nbytes for part in held) < hidden.size
+
+
 def test_networks_start_at_the_share_of_the_known():
     prior = Settings(members=2, hidden=4, epochs=1, prior_start=True)
     plain = Training(X, LABELS, HIERARCHY, prior, seed=0, unknown=UNKNOWN)
