@@ -58,6 +58,8 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
     unknown, notes = _unknown(raw, closed, whole), list[str]()
     if unknown is not None:
         unknown = sparse.csr_array(unknown[:, kept])
+        unknown = unknown if unknown.nnz else None
+    if unknown is not None:
         notes = [
             f"{unknown.nnz:,} of {unknown.shape[0] * len(ids):,} labels (example, node) are "
             "unknown: they enter no loss and no figure.",

@@ -84,6 +84,15 @@ def test_unknown_labels_of_nodes_that_are_dropped_go_with_them():
     assert sentence in data.info["notes"]
 
 
+def test_where_all_that_is_unknown_is_dropped_nothing_is_said_of_it():
+    labels = [("a", "b")] * 8 + [("c",)] * 2
+    raw = dataclasses.replace(raw_toy([(0, "c")], labels), splits=("train",) * 10)
+    data = prepare_toy(raw, min_support=3)
+    assert data.unknown is None
+    assert "unknown" not in data.info
+    assert not any("unknown" in note for note in data.info["notes"])
+
+
 def test_nodes_without_a_known_negative_are_named():
     labels = [("a",)] * 3 + [("b",)] * 3
     raw = raw_toy([(row, "a") for row in range(3, 6)], labels, splits=("train",) * 6)
