@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-from pipeline.hml import Hierarchy, Objective, Settings
+from pipeline.hml import Hierarchy, Objective, Settings, fitting
 from pipeline.hml.batches import DeviceBatches, HostBatches
 from pipeline.hml.bundle import arrays_blob, load_bundle, save_bundle
 from pipeline.hml.calibration import fit_calibration
@@ -22,7 +22,7 @@ from pipeline.hml.evaluation import Evaluation, average_precision, evaluate
 from pipeline.hml.fitting import fit_members
 from pipeline.hml.imbalance import imbalance_weights
 from pipeline.hml.losses import weighted_loss
-from pipeline.hml.members import KINDS, ForestMembers
+from pipeline.hml.members import KINDS, ForestMembers, NetworkMembers
 from pipeline.hml.mixing import fit_weights
 from pipeline.hml.objective import loss_of
 from pipeline.hml.pools import sampled
@@ -545,6 +545,64 @@ def test_an_ensemble_of_all_kinds_learns_from_what_is_known(weighted: bool, tmp_
     for kind, members in plain.members.items():
         x = fitted._problem.standardised()
         assert not np.array_equal(members.mean(x), fitted.members[kind].mean(x)), kind
+
+
+def test_all_that_an_ensemble_fits_out_of_fold_is_fitted_to_what_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    scores: list[Any] = []
+
+    def calibrated(worth: Any, *arguments: Any, **options: Any) -> Any:
+        scores.append(worth)
+        return fit_calibration(worth, *arguments, **options)
+
+    monkeypatch.setattr(fitting, "fit_calibration", calibrated)
+    kinds = ["network", "forest"]
+    fitted = fit_members(X, LABELS, HIERARCHY, SMALL, kinds=kinds, unknown=UNKNOWN, seed=0)
+    ensemble, held_out = fitted.ensemble(), fitted.held_out()
+    p = np.concatenate([block for _, block in held_out])
+    means = [(rows, [pair.mean(0) for pair in pairs]) for rows, pairs in fitted._pairs(kinds)]
+
+    def expected(unknown: Any) -> dict[str, np.ndarray]:
+        fit = {"scored": np.ones(len(HIERARCHY), bool), "seed": 0, "unknown": unknown}
+        curves = fit_calibration(scores[0], CLOSED, **fit)
+        predictions = Predictions(CLOSED, lambda rows: p[rows], unknown=unknown)
+        blocks = (predictions.hidden(*block) for block in predictions)
+        return {
+            "weight": fit_weights(means, CLOSED, kinds=2, **fit),
+            "calibration": np.array([curves.low, curves.high, curves.bias]),
+            "tuned": tuned_cuts(predictions),
+            "prior_matched": prior_matched_cuts_streamed(
+                blocks, len(p), ensemble.share, known=known(CLOSED, unknown)
+            ),
+        }
+
+    assert ensemble.combination is not None
+    curves = ensemble.combination.calibration
+    found = ensemble.cuts | {
+        "weight": ensemble.combination.weight,
+        "calibration": np.array([curves.low, curves.high, curves.bias]),
+    }
+    some, all_ = expected(UNKNOWN), expected(None)
+    for name, values in some.items():
+        assert np.array_equal(found[name], values), name
+        assert not np.array_equal(found[name], all_[name]), name
+    assert held_out.unknown is not None
+    assert np.array_equal(held_out.unknown.toarray(), UNKNOWN.toarray())
+
+
+def test_a_training_that_is_run_again_knows_what_is_unknown():
+    fitted = fit_members(X, LABELS, HIERARCHY, SMALL, unknown=UNKNOWN, seed=0)
+    training = fitted.training()
+    with training.randomness():
+        for _ in range(SMALL.epochs):
+            training.epoch()
+    members = fitted.members["network"]
+    assert isinstance(members, NetworkMembers)
+    for one, other in zip(
+        training.networks.parameters(), members.networks.parameters(), strict=True
+    ):
+        assert torch.equal(one, other)
 
 
 def test_nothing_unknown_gives_the_same_ensemble_to_the_bit():
