@@ -3,24 +3,31 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.metrics import average_precision_score
 
 from pipeline.artifacts import paths, prepared
 from pipeline.artifacts.prepared import Prepared
 from pipeline.benchmark import cell
 from pipeline.config import parse
 from pipeline.errors import ArtifactError, DatasetError, ValidationError
-from pipeline.hml import Hierarchy, load_bundle
+from pipeline.hml import Ensemble, Hierarchy, load_bundle
+from pipeline.hml.decisions import decide
+from pipeline.hml.members import NetworkMembers
+from pipeline.hml.network import Networks
+from pipeline.hml.predictions import Predictions
+from pipeline.hml.tuned import tuned_cuts
 from pipeline.hml.unknown import known_share
 from pipeline.stages import analyze, evaluate, learning, prepare, train, tune, validate
 from pipeline.validation import facts
 from tests.datasets.toy import Toy, toy
-from tests.stages.problem import HIERARCHY, prepared_problem, small_config
+from tests.stages.problem import FEATURES, HIERARCHY, prepared_problem, small_config
 
 CONFIG = small_config(tune={"trials": 1}, train={"kinds": ["network", "forest", "kernel"]})
 NODES = ("root", "a", "b", "c", "d")
@@ -180,11 +187,9 @@ def test_the_page_of_the_validation_says_how_many_are_unknown(
 # train and evaluate
 
 
-def test_what_stands_behind_unknown_labels_changes_no_file(
+def test_what_is_unknown_is_learnt_from_and_judged_otherwise_than_what_is_negative(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    # Labels are the positives that are known: there is nothing behind. But the product's ensemble
-    # differs from that of data in which the unknown ones are negative, and so do its figures.
     monkeypatch.chdir(tmp_path)
     plain = run(prepared_problem())
     found = json.loads((folder / paths.METRICS).read_text(encoding="utf-8"))
@@ -221,6 +226,87 @@ def test_figures_say_how_many_labels_are_unknown(folder: Path):
     nodes = pd.read_csv(folder / paths.EVALUATION / "nodes.csv")
     hidden = data.unknown.toarray()[data.rows("test")][:, scored].sum(0)
     assert nodes["test_unknown"].tolist() == hidden.tolist()
+
+
+def test_figures_are_those_of_the_known_test_labels(folder: Path):
+    problem = learning.problem(prepared.read(folder / paths.PREPARED))
+    test, scored = problem.data.rows("test"), problem.scored
+    assert problem.unknown is not None
+    p = load_bundle(folder / paths.BUNDLE).predict_proba(problem.data.features[test])[:, scored]
+    y = problem.labels[test].toarray()[:, scored]
+    seen = ~problem.unknown[test].toarray()[:, scored]
+    one = {
+        node: average_precision_score(y[seen[:, node], node], p[seen[:, node], node])
+        for node in range(y.shape[1])
+        if 0 < y[:, node].sum() < seen[:, node].sum()
+    }
+    metrics = json.loads((folder / paths.METRICS).read_text(encoding="utf-8"))
+    expected = average_precision_score(y[seen], p[seen])
+    assert metrics["test"]["micro_ap"] == pytest.approx(expected, rel=1e-5)
+    assert metrics["test"]["macro_ap"] == pytest.approx(np.mean([*one.values()]), rel=1e-5)
+    nodes = pd.read_csv(folder / paths.EVALUATION / "nodes.csv")
+    found = nodes[f"ap_{learning.OURS}"].dropna()
+    assert found.index.tolist() == [*one]
+    np.testing.assert_allclose(found, [*one.values()], rtol=1e-5)
+    curves = json.loads((folder / paths.EVALUATION / "reliability.json").read_text("utf-8"))
+    assert sum(curves["methods"][learning.OURS]["all"]["entries"]) == seen.sum()
+
+
+def test_the_prior_decides_by_cuts_of_the_known_labels():
+    data = prepared_problem(seed=2)
+    closed = HIERARCHY.close(data.labels.toarray())
+    # A node has 3 in 100 of all examples, but more of the known ones.
+    problem = learning.problem(dataclasses.replace(data, unknown=hidden(closed, HIERARCHY, 0.8)))
+    fit, test = data.rows("train", "valid"), data.rows("test")
+    labels, unknown = sparse.csr_array(problem.labels[fit]), problem.unknown_of(fit)
+    share = known_share(labels, unknown, HIERARCHY)
+    same = np.broadcast_to(share, labels.shape)
+    held = (Predictions(labels, lambda rows: same[rows], unknown=of) for of in (unknown, None))
+    decided, other = (decide(share[None], tuned_cuts(one), HIERARCHY)[0] for one in held)
+    assert not np.array_equal(decided, other)
+    model: Any = SimpleNamespace(share=share, cuts={"tuned": share})
+    result = evaluate._prior(model, problem, np.ones((1, len(test))), {}, 1.0)
+    recall = result.node_recall["tuned"]
+    positive = problem.positives(test) > 0
+    assert recall[positive].tolist() == decided[problem.scored][positive].tolist()
+
+
+def test_trials_learn_from_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    prepared.write(with_unknown())
+    problem = learning.read_problem()
+    given: list[Any] = []
+
+    def trained(*arguments: Any, **options: Any) -> Any:
+        given.append(options["unknown"])
+        return tune_train(*arguments, **options)
+
+    tune_train = tune.train
+    monkeypatch.setattr(tune, "train", trained)
+    tune.run(CONFIG)
+    expected = problem.unknown_of(problem.data.rows("train"))
+    assert expected is not None
+    assert given
+    for unknown in given:
+        assert np.array_equal(unknown.toarray(), expected.toarray())
+
+
+def test_trials_are_judged_by_what_is_known():
+    problem = learning.problem(with_unknown())
+    data = tune._TrialData(problem, CONFIG)
+    networks = Networks(2, (FEATURES, 4, len(HIERARCHY)), dropout=0.0, seed=0).eval()
+    members = {"network": NetworkMembers(networks, HIERARCHY)}
+    ensemble = Ensemble(HIERARCHY, data.preprocessing, members, np.zeros(len(HIERARCHY)), {})
+    valid, scored = problem.data.rows("valid"), problem.scored
+    p = ensemble.predict_proba(problem.data.features[valid])[:, scored]
+    y, unknown = problem.labels[valid].toarray()[:, scored], problem.unknown_of(valid)
+    assert unknown is not None
+    seen = ~unknown.toarray()[:, scored]
+    ranked = [node for node in range(y.shape[1]) if 0 < y[:, node].sum() < seen[:, node].sum()]
+    expected = [
+        average_precision_score(y[seen[:, node], node], p[seen[:, node], node]) for node in ranked
+    ]
+    assert data.score(networks) == pytest.approx(np.mean(expected))
 
 
 def test_a_bundle_s_shares_are_those_of_the_known_labels(folder: Path):
