@@ -6,17 +6,14 @@ often as there are test examples, what belongs together at a time: a node that h
 a test positive counts as 0, which is expected, too.
 """
 
-from typing import Any
-
 import numpy as np
 from scipy import sparse
 
-from pipeline.hml.decisions import decide, prior_matched_cuts_streamed
+from pipeline.hml.decisions import decide, prior_matched_cuts
 from pipeline.hml.fitting import Fitted
 from pipeline.hml.metrics import Counts
 from pipeline.hml.predictions import Predictions
 from pipeline.hml.tuned import tuned_cuts
-from pipeline.hml.unknown import known, known_share
 
 _DRAWS = 200
 _FOLDS = 5
@@ -35,6 +32,7 @@ def expected_f1(
 
     Args:
         fitted: members, of which some left each example out; without, there is nothing to go by.
+            Their labels are all known.
         kinds: of the ensemble; None is all.
         examples: how many are drawn, with replacement and by whole groups, so on average.
         groups: (row,) of the training examples.
@@ -45,25 +43,19 @@ def expected_f1(
         return {}
     held_out = fitted.held_out(kinds)
     p = np.concatenate([block for _, block in held_out])
-    hidden = np.concatenate([held_out.hidden(*block) for block in held_out])
-    labels, unknown, part = held_out.labels, held_out.unknown, fitted.fold % _FOLDS
+    labels, part = held_out.labels, fitted.fold % _FOLDS
     decided = {rule: np.zeros(p.shape, dtype=np.bool_) for rule in ("prior_matched", "tuned")}
     for number in range(_FOLDS):
         left, rows = np.flatnonzero(part != number), np.flatnonzero(part == number)
-        of_left: Any = labels[left]
-        unknown_there: Any = None if unknown is None else unknown[left]
-        share = known_share(of_left, unknown_there, fitted.hierarchy)
-        scores = hidden[left]
-        among = known(of_left, unknown_there)
-        predictions = Predictions(of_left, lambda r, s=scores: s[r], unknown=unknown_there)
+        known = labels[left]
+        share = np.asarray(known.sum(axis=0)) / len(left)
+        scores = p[left]
         cuts = {
-            "prior_matched": prior_matched_cuts_streamed([scores], len(left), share, known=among),
-            "tuned": tuned_cuts(predictions, beta=beta),
+            "prior_matched": prior_matched_cuts(scores, share),
+            "tuned": tuned_cuts(Predictions(known, lambda r, s=scores: s[r]), beta=beta),
         }
         for rule, chosen in cuts.items():
             decided[rule][rows] = decide(p[rows], chosen, fitted.hierarchy)
-    if unknown is not None:
-        decided = {rule: choice & ~unknown.toarray() for rule, choice in decided.items()}
     rng = np.random.default_rng(0)
     _, group = np.unique(groups, return_inverse=True)
     number = int(group.max()) + 1

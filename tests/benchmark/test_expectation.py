@@ -5,7 +5,6 @@ import statistics
 import numpy as np
 import pytest
 import torch
-from scipy import sparse
 
 from pipeline.benchmark.expectation import expected_f1
 from pipeline.hml import Objective, Settings
@@ -91,26 +90,3 @@ def test_more_examples_promise_more_surely(fitted: Fitted):
 def test_without_held_out_scores_nothing_is_promised():
     apart = fit(cross_fit=False)
     assert expected_f1(apart, None, 30, groups=EACH, beta=1.0, scored=SCORED) == {}
-
-
-def test_unknown_labels_count_in_no_promise():
-    x, y = problem()
-    closed = HIERARCHY.close(y.toarray())
-    rng = np.random.default_rng(3)
-    possible = HIERARCHY.close(closed | (rng.random(closed.shape) < 0.3))
-    hidden = possible & ~closed
-    some = fit_members(x, y, HIERARCHY, SETTINGS, unknown=sparse.csr_array(hidden), seed=0)
-    held_out = some.held_out()
-    p = np.concatenate([block for _, block in held_out])
-    assert some.fold is not None
-    decided = np.zeros(p.shape, bool)
-    for number in range(5):
-        others, rows = some.fold % 5 != number, some.fold % 5 == number
-        for node in range(p.shape[1]):
-            seen = others & ~hidden[:, node]
-            share = np.array([closed[seen, node].mean()])
-            decided[rows, node] = p[rows, node] >= prior_matched_cuts(p[seen][:, [node]], share)
-    decided = HIERARCHY.close(decided) & ~hidden
-    found = expected_f1(some, None, 10**6, groups=EACH, beta=BETA, scored=SCORED)
-    expected = reference.rule_scores(closed, decided, SCORED)["macro_f1"]
-    assert found["prior_matched"]["mean"] == pytest.approx(expected, abs=1e-3)

@@ -266,9 +266,14 @@ def test_the_prior_decides_by_cuts_of_the_known_labels():
     assert not np.array_equal(decided, other)
     model: Any = SimpleNamespace(share=share, cuts={"tuned": share})
     result = evaluate._prior(model, problem, np.ones((1, len(test))), {}, 1.0)
-    recall = result.node_recall["tuned"]
-    positive = problem.positives(test) > 0
+    recall, support = result.node_recall["tuned"], problem.positives(test)
+    positive = support > 0
     assert recall[positive].tolist() == decided[problem.scored][positive].tolist()
+    # All of a node's examples tie, so that its average precision is its share of positives.
+    assert problem.unknown is not None
+    seen = len(test) - problem.unknown[test].sum(axis=0, dtype=np.int64)[problem.scored]
+    ranked = positive & (support < seen)
+    np.testing.assert_allclose(result.node_ap[ranked], (support / seen)[ranked])
 
 
 def test_trials_learn_from_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
