@@ -21,7 +21,7 @@ from pipeline.hml import bootstrap, score_kernels
 from pipeline.hml.metrics import Counts
 from pipeline.hml.predictions import BLOCK, Labels, Predict, Predictions
 from pipeline.hml.ranking import ByNode, Pooled
-from pipeline.hml.unknown import Unknown
+from pipeline.hml.unknown import Unknown, rankable
 
 Rows = Float[np.ndarray, " row"]
 Decide = Callable[[Any], Any]
@@ -202,8 +202,8 @@ def _ranked(predictions: Predictions) -> Bool[np.ndarray, " node"]:
     positive = np.bincount(predictions.labels.indices, minlength=predictions.labels.shape[1])
     if predictions.unknown is None:
         return positive > 0
-    unknown = np.asarray(predictions.unknown.sum(axis=0))
-    return (positive > 0) & ((unknown == 0) | (positive + unknown < predictions.shape[0]))
+    missing = np.asarray(predictions.unknown.sum(axis=0))
+    return rankable(positive, missing, predictions.shape[0])
 
 
 def _rule_figures(

@@ -1,8 +1,9 @@
 """Labels that are unknown: nobody says whether the example has the node.
 
-An unknown entry (example, node) enters no loss, no cut and no figure. What is known is closed: what
-lies above a positive is positive, what lies below a negative is negative. So everything above an
-unknown entry is positive or unknown.
+An unknown entry (example, node) enters no loss and no figure, and a cut only where it is work or
+noise that is measured: `budget` counts all examples, and how far members differ is seen on all of
+them (`calibration.Noise`). What is known is closed: what lies above a positive is positive, what
+lies below a negative is negative. So everything above an unknown entry is positive or unknown.
 
 A node's share is that among its known examples, p / (p + n) with p positives and n negatives. A
 child has at most its parent's positives and at least its negatives, so shares are coherent.
@@ -11,7 +12,7 @@ child has at most its parent's positives and at least its negatives, so shares a
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from pipeline.hml import example_weights, kernels
@@ -105,6 +106,19 @@ def known_share(
         return found / everything
     found = np.divide(found, everything, out=np.zeros_like(found), where=found > 0)
     return coherent(found, hierarchy)  # rounding
+
+
+def rankable(
+    positive: Int[np.ndarray, " node"], missing: Int[np.ndarray, " node"], examples: int
+) -> Bool[np.ndarray, " node"]:
+    """Which nodes have an average precision: a positive, unless all of its others are unknown.
+
+    Args:
+        positive: (node,) how many known positives each has.
+        missing: (node,) how many of its labels are unknown.
+        examples: how many there are.
+    """
+    return (positive > 0) & ((missing == 0) | (positive + missing < examples))
 
 
 def imputed(

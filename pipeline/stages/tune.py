@@ -25,6 +25,7 @@ from pipeline.hml.members import NetworkMembers
 from pipeline.hml.network import Networks
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import TrainingError
+from pipeline.hml.unknown import rankable
 from pipeline.stages import learning, studies
 from pipeline.stages.learning import TUNING_SCHEMA, Method, Problem
 
@@ -75,8 +76,8 @@ class _TrialData:
         positive = problem.positives(valid)
         what = "a positive of a scored node"
         if self.valid_unknown is not None:
-            hidden = self.valid_unknown.sum(axis=0, dtype=np.int64)[problem.scored]
-            positive = positive * (positive + hidden < len(valid))
+            missing = self.valid_unknown.sum(axis=0, dtype=np.int64)[problem.scored]
+            positive = rankable(positive, missing, len(valid))
             what += " that has a known negative, too,"
         if not positive.any():
             raise DatasetError(

@@ -214,6 +214,17 @@ def test_nothing_is_tuned_on_positives_without_a_known_negative(
         tune.run(CONFIG)
 
 
+def test_a_node_that_all_validation_examples_have_can_be_tuned_on_where_none_is_unknown():
+    data = prepared_problem()
+    y, hidden = data.labels.toarray(), np.zeros(data.labels.shape, bool)
+    y[data.rows("valid")] = np.arange(y.shape[1]) == HIERARCHY.index["s"]
+    hidden[data.rows("train")] = ~HIERARCHY.close(y)[data.rows("train")]
+    spoilt = dataclasses.replace(data, labels=sparse.csr_array(y), unknown=sparse.csr_array(hidden))
+    found = tune._TrialData(learning.problem(spoilt), CONFIG)
+    networks = Networks(2, (FEATURES, 4, len(HIERARCHY)), dropout=0.0, seed=0)
+    assert found.score(networks) == 1
+
+
 def test_figures_say_how_many_labels_are_unknown(folder: Path):
     data = prepared.read(folder / paths.PREPARED)
     assert data.unknown is not None
