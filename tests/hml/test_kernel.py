@@ -42,6 +42,24 @@ def test_a_member_is_the_ridge_regression_of_scikit_learn_without_its_examples()
         np.testing.assert_allclose(p, expected, atol=2e-5)
 
 
+def test_nodes_of_the_same_examples_are_computed_once_and_stored_each():
+    chain = Hierarchy.from_edges([("b", "a"), ("c", "b"), ("d", "a")], nodes="abcd")
+    # Of b there is what there is of c, and of a what there is of all.
+    y = np.zeros((ROWS, 4), bool)
+    y[:30, chain.index["c"]] = y[30:50, chain.index["d"]] = True
+    members = KernelMembers(X, sparse.csr_array(y), chain, LEARNS)
+    assert members.column[chain.index["b"]] == members.column[chain.index["c"]]
+    assert len({*members.column.tolist()}) == 4  # a, b with c, d, and the weights
+    p = members.probability(FRESH)
+    assert np.array_equal(p[:, :, chain.index["b"]], p[:, :, chain.index["c"]])
+    assert not np.array_equal(p[:, :, chain.index["b"]], p[:, :, chain.index["d"]])
+    arrays = members.arrays()
+    assert arrays["coefficients"].shape[2] == 5
+    again = KernelMembers.from_arrays(arrays, members.options(), chain)
+    assert again.probability(FRESH).tobytes() == p.tobytes()
+    assert again.arrays()["coefficients"].tobytes() == arrays["coefficients"].tobytes()
+
+
 def test_similarity_of_an_example_is_the_same_wherever_it_stands():
     # 203 is no multiple of what is computed at once, beyond which rows round by their place.
     rng = np.random.default_rng(0)

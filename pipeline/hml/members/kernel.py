@@ -134,6 +134,12 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         self.check_features(x)
         return solution.coordinates(x) if solved is None else solved.placed(x)
 
+    @property
+    def column(self) -> np.ndarray:
+        """See `RegressionMembers`."""
+        solved = self._solve()[1]
+        return np.arange(len(self._prior) + 1) if solved is None else solved.column
+
     def regressed(self, member: int, place: np.ndarray) -> np.ndarray:
         """See `RegressionMembers`."""
         solution, solved = self._solve()

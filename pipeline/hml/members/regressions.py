@@ -33,11 +33,16 @@ class RegressionMembers(Members):
     @abstractmethod
     def regressed(
         self, member: int, place: Float[np.ndarray, "example place"]
-    ) -> Float[np.ndarray, "example nodes_and_weight"]:
+    ) -> Float[np.ndarray, "example column"]:
         """One member's weighted sums of labels, and last of the weights themselves, float32.
 
-        What these lack to 1 the prior has.
+        What these lack to 1 the prior has. Nodes whose sums are always the same share a column.
         """
+
+    @property
+    @abstractmethod
+    def column(self) -> Int[np.ndarray, " nodes_and_weight"]:
+        """Where in `regressed` each node is, and last the weights."""
 
     def check_features(self, x: Float[np.ndarray, "example feature"]) -> None:
         """Raise ValueError for another number of features."""
@@ -74,7 +79,7 @@ class RegressionMembers(Members):
 
     def _add(
         self,
-        found: Float[np.ndarray, "example nodes_and_weight"],
+        found: Float[np.ndarray, "example column"],
         share: Float[np.ndarray, " example"],
         row: Int[np.ndarray, " example"],
         into: Float[np.ndarray, "row node"],
@@ -83,7 +88,8 @@ class RegressionMembers(Members):
         edges = self._hierarchy.start, self._hierarchy.parent
         prior, floor = self._prior, self._prior * np.float32(_PRIOR)
         kept = np.float32(1 - _PRIOR)
-        add_bounded(np.ascontiguousarray(found), prior, floor, kept, *edges, share, row, into)
+        found = np.ascontiguousarray(found)
+        add_bounded(found, self.column, prior, floor, kept, *edges, share, row, into)
 
 
 class SolvedKernels(RegressionMembers):
@@ -114,13 +120,20 @@ class SolvedKernels(RegressionMembers):
         self.features = landmarks.shape[1]
         self.width = max(len(prior), len(landmarks))
         self._landmarks = landmarks
+        # Nodes with the same training examples have the same coefficients: they are found once.
+        self._column, kept = _distinct(coefficients)
         # As it is stored: products round by how a matrix lies in memory.
-        self._coefficients = np.ascontiguousarray(coefficients)
+        self._coefficients = np.ascontiguousarray(coefficients[:, :, kept])
         # Where a member stands on its own examples alone, the others have no part in it.
         self._parts = [_ranges(member.any(axis=1)) for member in self._coefficients]
         self._prior = prior
         self._hierarchy = hierarchy
         self._most = most
+
+    @property
+    def column(self) -> Int[np.ndarray, " nodes_and_weight"]:
+        """See `RegressionMembers`."""
+        return self._column
 
     def placed(self, x: Float[np.ndarray, "example feature"]) -> Float[np.ndarray, "example place"]:
         """The kernel between examples and landmarks, float32."""
@@ -129,7 +142,7 @@ class SolvedKernels(RegressionMembers):
 
     def regressed(
         self, member: int, place: Float[np.ndarray, "example place"]
-    ) -> Float[np.ndarray, "example nodes_and_weight"]:
+    ) -> Float[np.ndarray, "example column"]:
         """See `RegressionMembers`."""
         coefficients = self._coefficients[member]
         first, *more = self._parts[member]
@@ -142,7 +155,7 @@ class SolvedKernels(RegressionMembers):
         """See `Members`."""
         return {
             "landmarks": self._landmarks,
-            "coefficients": self._coefficients,
+            "coefficients": np.ascontiguousarray(self._coefficients[:, :, self._column]),
             "prior": self._prior,
         }
 
@@ -179,6 +192,19 @@ class SolvedKernels(RegressionMembers):
         if not ((prior >= 0) & (prior <= 1)).all():
             raise ValueError("prior must lie in [0, 1]")
         return cls(landmarks, coefficients, prior, hierarchy, most)
+
+
+def _distinct(
+    coefficients: Float[np.ndarray, "member landmark nodes_and_weight"],
+) -> tuple[Int[np.ndarray, " nodes_and_weight"], Int[np.ndarray, " column"]]:
+    """Which of the different columns each one is, and where these first stand."""
+    first: dict[bytes, int] = {}
+    column = [
+        first.setdefault(np.ascontiguousarray(coefficients[:, :, place]).tobytes(), place)
+        for place in range(coefficients.shape[2])
+    ]
+    kept, place = np.unique(column, return_inverse=True)
+    return place, kept
 
 
 def _ranges(used: Bool[np.ndarray, " landmark"]) -> list[slice]:

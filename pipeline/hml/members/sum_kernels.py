@@ -8,6 +8,7 @@ from pipeline.hml.kernels import compiled
 @compiled
 def add_bounded(
     found: np.ndarray,
+    column: np.ndarray,
     prior: np.ndarray,
     floor: np.ndarray,
     kept: np.float32,
@@ -20,7 +21,8 @@ def add_bounded(
     """Coherent probabilities, times what they count, added to some rows of `into`.
 
     Args:
-        found: (example, node + 1) float32 weighted sums of labels, and last of weights.
+        found: (example, column) float32 weighted sums of labels and of weights.
+        column: (node + 1,) where each node is in `found`, and last the weights.
         prior: (node,) float32, of which a prediction has what its weights lack to 1.
         floor: (node,) float32, the part of the prior that is in every probability.
         kept: the other part.
@@ -34,9 +36,9 @@ def add_bounded(
     one, none = np.float32(1), np.float32(0)
     p = np.empty(nodes, np.float32)
     for example in range(len(found)):
-        line, lacking = found[example], one - found[example, nodes]
+        line, lacking = found[example], one - found[example, column[nodes]]
         for node in range(nodes):
-            value = line[node] + lacking * prior[node]
+            value = line[column[node]] + lacking * prior[node]
             p[node] = min(max(value, none), one) * kept + floor[node]
         for node in range(nodes - 1, -1, -1):  # what lies below has arrived
             for edge in range(start[node], start[node + 1]):
