@@ -1,14 +1,23 @@
-# make run | test | check | bench | install: each creates .venv when it is not there or out of date.
+# make run | test | test-services | test-faults | check | bench | install: each creates .venv when it is not there or out of date.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench bench-scale install constraints
+.PHONY: run test test-services test-faults check bench bench-scale install constraints
 
 run: .venv/installed
 	@$(BIN)/rarenode run
 
 test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# Needs a server: PostgreSQL, Prefect's, a Dask scheduler, Chromium. What is missing is installed.
+test-services: .venv/installed
+	tests/services/install
+	$(BIN)/python -m pytest tests/services
+
+# Kills runs at random moments, over all stages; the short form is part of test-services.
+test-faults: .venv/installed
+	RARENODE_KILLS=$${RARENODE_KILLS:-40} $(BIN)/python -m pytest tests/faults
 
 check: .venv/installed
 	$(BIN)/ruff check
@@ -30,7 +39,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	@echo "Installing into .venv (about 2.5 GB, some minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[hpo,scale,go,onnx,dev]"
+	@$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[hpo,scale,go,onnx,teams,dev]"
 	@touch $@
 
 # The set that is installed now becomes the set that everybody installs.
