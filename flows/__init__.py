@@ -6,7 +6,7 @@ theirs.
 
 import os
 
-for _name, _value in {
+ENVIRONMENT = {
     # A new database takes 13 s and more on a loaded machine; Prefect waits 20 s by default.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
     # Nothing keeps a result yet; where something will, it is no pickle.
@@ -14,5 +14,7 @@ for _name, _value in {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",
-}.items():
+}
+
+for _name, _value in ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)

@@ -51,18 +51,23 @@ def check_sections(sections: Iterable[str]) -> None:
         )
 
 
+class WorkspaceBusyError(WorkspaceError):
+    """Another run holds the workspace."""
+
+
 @contextmanager
 def exclusive() -> Iterator[None]:
     """Hold the workspace while the block runs: two runs would pull each other's files away.
 
     Raises:
-        WorkspaceError: another run holds it, or the folder is not writable.
+        WorkspaceBusyError: another run holds it.
+        WorkspaceError: the folder is not writable.
     """
     try:
         paths.STATE.mkdir(parents=True, exist_ok=True)
         held = FileLock(paths.STATE / "run.lock").acquire(timeout=0)
     except Timeout:
-        raise WorkspaceError(
+        raise WorkspaceBusyError(
             f"expected no other run in {Path.cwd()}, found one under way. Wait for it or end it."
         ) from None
     except OSError as error:

@@ -1,10 +1,7 @@
 """`rarenode run`."""
 
 import argparse
-import sys
 from typing import Any
-
-from pipeline.errors import DatasetError
 
 
 def add(commands: Any) -> None:
@@ -33,11 +30,8 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from flows import workspace
-    from pipeline import own_files
-    from pipeline.artifacts import paths
+    from flows import ready, workspace
     from pipeline.config import edit
-    from pipeline.datasets import registry
 
     workspace.check()
     changes: list[tuple[str, Any]] = []
@@ -47,20 +41,7 @@ def _run(options: argparse.Namespace) -> int:
         changes.append(("profile", options.profile))
     changes += [edit.assignment(text) for text in options.set]
     with workspace.exclusive():
-        edited = edit.plan(changes)
-        if renewed := own_files.changed(edited.config):
-            edited = edit.plan([*changes, *renewed])
-        source = registry.of(edited.config)
-        if (reason := source.unavailable()) is not None:
-            raise DatasetError(reason)
-        own_files.check(edited.config)
-        workspace.check_sections(edited.sections)
-        source.keep(paths.raw(edited.config.dataset))  # where people put files by hand
-        edited.write()
-        for line in edited.diff():
-            print(line)
-        for note in own_files.gone(edited.config):
-            print(f"Note: {note}", file=sys.stderr)
+        ready.make_ready(changes)
         from flows import terminal  # Prefect takes seconds to import: only now is it worth it
 
         return terminal.run()

@@ -1,0 +1,204 @@
+"""Schedules on a real server, with a real worker, in a workspace in miniature."""
+
+import datetime
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from filelock import FileLock
+
+from tests.flows.conftest import git, gone, runs, wait_for_child
+
+from .conftest import Server, until
+
+ENDED = ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut")
+
+
+@pytest.fixture
+def place(workspace: Path) -> Path:
+    """A workspace with a commit; its folder's name is that of its schedules."""
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "all")
+    return workspace
+
+
+def deploy(server: Server, *arguments: str) -> str:
+    done = server.rarenode("deploy", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def ended(server: Server, name: str, count: int, seconds: float = 60) -> list[dict[str, Any]]:
+    """The runs of a schedule, once `count` have ended."""
+
+    def found() -> list[dict[str, Any]]:
+        over = [run for run in server.runs(name) if run["state_name"] in ENDED]
+        return over if len(over) >= count else []
+
+    return until(found, seconds, lambda: said(server, name))
+
+
+def said(server: Server, name: str) -> str:
+    return "\n".join(f"{run['state_name']}: {run['state']['message']}" for run in server.runs(name))
+
+
+def moment(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def awaiting(server: Server, name: str, state: str) -> dict[str, Any]:
+    """A run of a schedule, once it is in a state."""
+
+    def found() -> list[dict[str, Any]]:
+        return [run for run in server.runs(name) if run["state_name"] == state]
+
+    return until(found, 60, lambda: said(server, name))[-1]
+
+
+def flow_process(stage_child: psutil.Process) -> psutil.Process:
+    """The process of the flow that a stage's child belongs to."""
+    return next(p for p in stage_child.parents() if "prefect.engine" in p.cmdline())
+
+
+def hang() -> None:
+    """Let the stage `first` start a child that ignores SIGTERM, and hang."""
+    Path("child").unlink(missing_ok=True)
+    Path("hang-first").touch()
+
+
+@pytest.mark.usefixtures("worker")
+def test_cron_fires_on_time_and_the_run_after_it_finds_all_up_to_date(prefect: Server, place: Path):
+    deploy(prefect, "--cron", "* * * * *", "--name", "cron")
+    (run,) = ended(prefect, "cron", 1, 90)
+    assert run["state_name"] == "Completed"
+    assert run["auto_scheduled"]
+    late = (moment(run["start_time"]) - moment(run["expected_start_time"])).total_seconds()
+    assert -2 < late < 5  # a worker looks ten seconds ahead, so that the process is up by then
+    stages = ("first", "left", "right", "last")
+    assert prefect.tasks(run) == dict.fromkeys(stages, "Completed")
+    assert sorted(runs()) == sorted(stages)
+
+    assert "  - at * * * * * (UTC)\n  + only when asked\n" in deploy(prefect, "--name", "cron")
+    prefect.start("train/cron")
+    run = ended(prefect, "cron", 2)[-1]
+    assert not run["auto_scheduled"]
+    assert prefect.tasks(run) == dict.fromkeys(stages, "Cached")
+    assert runs() == []
+
+
+@pytest.mark.usefixtures("worker")
+def test_run_that_is_due_meanwhile_waits_and_a_cancelled_one_leaves_nothing(
+    prefect: Server, place: Path
+):
+    deploy(prefect, "--name", "waits", "--overlap", "wait")
+    hang()
+    prefect.start("train/waits")
+    child = wait_for_child()
+    prefect.start("train/waits")
+    awaiting(prefect, "waits", "AwaitingConcurrencySlot")
+    assert child.is_running()
+
+    Path("hang-first").unlink()
+    prefect.prefect("flow-run", "cancel", awaiting(prefect, "waits", "Running")["id"])
+    assert gone(child)
+    first, second = ended(prefect, "waits", 2)
+    assert (first["state_name"], second["state_name"]) == ("Cancelled", "Completed")
+    assert second["start_time"] > first["end_time"]
+
+
+@pytest.mark.usefixtures("worker")
+def test_run_that_is_due_meanwhile_is_skipped(prefect: Server, place: Path):
+    deploy(prefect, "--name", "skips", "--overlap", "skip")
+    hang()
+    prefect.start("train/skips")
+    child = wait_for_child()
+    prefect.start("train/skips")
+    skipped = awaiting(prefect, "skips", "Cancelled")
+    assert skipped["start_time"] is None or skipped["total_run_time"] < 1
+    assert child.is_running()
+
+    flow_process(child).kill()
+    awaiting(prefect, "skips", "Crashed")
+    os.killpg(os.getpgid(child.pid), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("worker")
+def test_time_limit_ends_a_run_and_leaves_no_process(prefect: Server, place: Path):
+    deploy(prefect, "--name", "limited", "--time-limit", "0.1")
+    hang()
+    prefect.start("train/limited")
+    child = wait_for_child()
+    (run,) = ended(prefect, "limited", 1)
+    assert (run["state_name"], run["state_type"]) == ("TimedOut", "FAILED")
+    assert 6 < run["total_run_time"] < 20
+    assert gone(child)
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("overlap", ["wait", "skip"])
+def test_run_by_hand_is_not_disturbed(prefect: Server, place: Path, overlap: str):
+    name = f"hand-{overlap}"
+    deploy(prefect, "--name", name, "--overlap", overlap)
+    Path(".rarenode").mkdir()
+    with FileLock(".rarenode/run.lock"):
+        prefect.start(f"train/{name}")
+        if overlap == "skip":
+            cancelled = awaiting(prefect, name, "Cancelled")
+            assert "found one under way" in cancelled["state"]["message"]
+        else:
+            awaiting(prefect, name, "Running")
+            time.sleep(2)
+        assert runs() == []
+    if overlap == "wait":
+        assert awaiting(prefect, name, "Completed")
+        assert len(runs()) == 4
+
+
+def test_schedule_is_said_changed_and_removed(prefect: Server, place: Path):
+    said = deploy(prefect, "--cron", "0 3 * * 1", "--timezone", "Europe/Berlin", "--name", "a")
+    assert "train/a: created\n  at 0 3 * * 1 (Europe/Berlin)\n" in said
+    assert f"  in {place} with {sys.executable} -m prefect.engine\n" in said
+    assert "worker start --pool rarenode" in said
+    same = "--cron", "0 3 * * 1", "--timezone", "Europe/Berlin", "--name", "a"
+    assert deploy(prefect, *same).startswith("train/a: unchanged\n")
+    changed = deploy(prefect, *same, "--overlap", "skip", "--pause")
+    lines = "  - an overlapping run: wait\n  + paused\n  + an overlapping run: skip\n"
+    assert changed.startswith(f"train/a: changed\n{lines}")
+    assert deploy(prefect, "--list").startswith("train/a\n  at 0 3 * * 1 (Europe/Berlin)\n")
+    assert deploy(prefect, "--remove", "a") == "train/a: removed\n"
+    assert deploy(prefect, "--list") == f"No schedule of {place}.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--cron", "0 3 * *"), "weekday of --cron, found '0 3 * *'"),
+        (("--cron", "0 3 * * 1", "--timezone", "Mars"), "a time zone such as Europe/Berlin"),
+        (("--remove", "nothing"), "expected one of no schedule in "),
+        (("--time-limit", "0"), "more than 0 minutes for --time-limit, found 0"),
+    ],
+)
+def test_request_that_cannot_be_met_is_refused(
+    prefect: Server, place: Path, arguments: tuple[str, ...], message: str
+):
+    done = prefect.rarenode("deploy", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_name_that_another_workspace_has_is_refused(
+    prefect: Server, place: Path, monkeypatch: pytest.MonkeyPatch
+):
+    deploy(prefect, "--name", "mine")
+    other = place.parent / "other"
+    git("clone", "--quiet", str(place), str(other))
+    monkeypatch.chdir(other)
+    done = prefect.rarenode("deploy", "--name", "mine")
+    assert done.returncode == 2
+    assert f"found 'train/mine' of {place}" in done.stderr
