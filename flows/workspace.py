@@ -67,12 +67,30 @@ def exclusive() -> Iterator[None]:
         WorkspaceBusyError: another run holds it.
         WorkspaceError: the folder is not writable.
     """
+    with _held("run"):
+        yield
+
+
+@contextmanager
+def retraining() -> Iterator[None]:
+    """Hold the champion while the block runs; a run of the pipeline goes on beside it.
+
+    Raises:
+        WorkspaceBusyError: another retrain holds it.
+        WorkspaceError: the folder is not writable.
+    """
+    with _held("retrain"):
+        yield
+
+
+@contextmanager
+def _held(what: str) -> Iterator[None]:
     try:
         paths.STATE.mkdir(parents=True, exist_ok=True)
-        held = FileLock(paths.STATE / "run.lock").acquire(timeout=0)
+        held = FileLock(paths.STATE / f"{what}.lock").acquire(timeout=0)
     except Timeout:
         raise WorkspaceBusyError(
-            f"expected no other run in {Path.cwd()}, found one under way. Wait for it or end it."
+            f"expected no other {what} in {Path.cwd()}, found one under way. Wait for it or end it."
         ) from None
     except OSError as error:
         raise WorkspaceError(

@@ -4,7 +4,17 @@ import argparse
 import sys
 import traceback
 
-from pipeline.commands import benchmark, data, deploy, export, init, predict, run
+from pipeline.commands import (
+    benchmark,
+    data,
+    deploy,
+    export,
+    init,
+    models,
+    predict,
+    retrain,
+    run,
+)
 from pipeline.errors import RarenodeError
 
 _INTERRUPTED = 130  # what a shell reports after Ctrl-C
@@ -37,6 +47,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="rarenode", description="Finds the rare nodes of a label hierarchy, reproducibly."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, init, predict, benchmark, export, data, deploy):
+    for command in (run, init, predict, retrain, models, deploy, benchmark, export, data):
         command.add(commands)
     return parser

@@ -214,6 +214,31 @@ class Evaluate(Section):
     bootstrap: Annotated[int, Field(ge=20)] = 200  # replicates behind the intervals
 
 
+class Margins(Section):
+    """How much worse a challenger may be: the lower end of the 95 % interval of its difference.
+
+    None: the figure does not count.
+    """
+
+    micro_ap: NotNegative | None = 0.01
+    macro_ap: NotNegative | None = 0.02
+    macro_f1: NotNegative | None = 0.03  # each with its own cuts, at `tuned`
+    rarity: NotNegative | None = 0.05  # macro AP within each bin of rarity
+
+
+class Retrain(Section):
+    """When a newly trained model takes the champion's place (docs/retraining.md)."""
+
+    # Nobody watches a schedule: data that differ from the accepted ones stop it.
+    drift: Literal["refuse", "warn", "ignore"] = "refuse"
+    margins: Margins = Margins()
+    replicates: Annotated[int, Field(ge=20)] = 1000  # behind the intervals
+    min_examples: Count = 50  # that neither has learnt from; with fewer nothing is promoted
+    # A notification block of Prefect, such as slack-webhook/team.
+    notify: Annotated[str, Field(pattern="^[^/]+/[^/]+$")] | None = None
+    push_tags: Annotated[str, Field(pattern="^[^-]")] | None = None  # a git remote, such as origin
+
+
 class Config(Section):
     """The whole of params.yaml."""
 
@@ -227,6 +252,7 @@ class Config(Section):
     tune: Tune = Tune()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
+    retrain: Retrain = Retrain()
 
     @model_validator(mode="after")
     def _start_the_study_inside_its_space(self) -> "Config":

@@ -1,10 +1,11 @@
-"""What a bundle holds beside the ensemble: names of nodes, and how new rows become features."""
+"""What a bundle holds beside the ensemble: names, how rows become features, what it learnt from."""
 
 import json
 
 import numpy as np
 
 from pipeline.artifacts.prepared import Prepared
+from pipeline.champion import learnt
 
 NODES, COLUMNS = "nodes.json", "columns.json"
 _ROWS = 10_000  # that are looked at at a time
@@ -13,7 +14,13 @@ _ROWS = 10_000  # that are looked at at a time
 def extra(data: Prepared) -> dict[str, bytes]:
     """Further files of a bundle: see `pipeline.prediction`, which reads them."""
     names = dict(zip(data.nodes["id"], data.nodes["name"], strict=True))
-    return {NODES: _json(names), COLUMNS: _json(_columns(data)), **data.encoder}
+    examples = data.examples.iloc[data.rows("train", "valid")]
+    return {
+        NODES: _json(names),
+        COLUMNS: _json(_columns(data)),
+        learnt.FILE: learnt.to_bytes(learnt.hashes(examples["id"], examples["group"])),
+        **data.encoder,
+    }
 
 
 def _columns(data: Prepared) -> dict[str, object]:

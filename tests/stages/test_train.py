@@ -66,7 +66,8 @@ def choose(method: str, **values: Any) -> None:
 
 
 def test_there_is_a_bundle_of_the_ensemble_and_of_each_trained_baseline(expected: dict[str, bytes]):
-    names = ("README.md", "arrays.safetensors", "bundle.json", "columns.json", "nodes.json")
+    names = ("README.md", "arrays.safetensors", "bundle.json", "columns.json")
+    names += ("learnt.npy", "nodes.json")
     assert sorted(expected) == sorted(str(folder / name) for folder in BUNDLES for name in names)
     assert train.run(CONFIG) == [paths.BUNDLE, paths.BASELINES]
     for folder in BUNDLES:

@@ -1,5 +1,6 @@
 """One's own tables as a data set."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from pipeline.errors import DatasetError, HierarchyError
 if TYPE_CHECKING:
     import numpy as np
 
+# Where relative paths begin, for who runs the pipeline elsewhere than in the workspace.
+ROOT = "RARENODE_TABLES"
 # What people call splits.
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -53,7 +56,7 @@ class OwnTables(Source):
 
     def origin(self) -> Path:
         """Paths are relative to the workspace, or absolute."""
-        return Path()
+        return Path(os.environ.get(ROOT, ""))
 
     def about(self) -> str:
         """Which table it is."""

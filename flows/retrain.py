@@ -1,0 +1,282 @@
+"""Retraining that never gets worse: a challenger is promoted only if it is not worse by margins.
+
+It is trained in a clean worktree of what is committed, on the data as they are now. Whatever fails
+leaves the champion, the workspace and the remote as they were (docs/retraining.md).
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.blocks.core import Block
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.logging import get_logger
+from prefect.states import Completed
+
+from flows import watch, workspace
+from flows.headline import escape
+from pipeline import progress
+from pipeline.artifacts import files, paths
+from pipeline.champion import (
+    committed,
+    decision,
+    pages,
+    place,
+    record,
+    registry,
+    training,
+    worktree,
+)
+from pipeline.champion.committed import Start
+from pipeline.champion.decision import Verdict
+from pipeline.champion.registry import Version
+from pipeline.errors import RarenodeError
+
+STEPS = ("look", "validate", "train", "compare", "promote")
+UNCHANGED, REJECTED, PROMOTED = "Unchanged", "Rejected", "Promoted"
+_JUDGED = paths.STATE / "judged.json"  # what the last challenger was, so that none comes twice
+_RETRIES: Any = {"retries": 2, "retry_delay_seconds": 10}  # of what a network may break off
+
+
+def notify(flow: Any, flow_run: Any, state: State) -> None:
+    """Tell people, through the notification block that `retrain.notify` names, how it ended."""
+    log = get_logger("retrain")
+    try:
+        name = committed.config_of("HEAD").retrain.notify
+    except RarenodeError:
+        return  # then this is why it ended, and nobody knows whom to tell
+    if name is None or state.name == UNCHANGED:
+        return
+    try:
+        block: Any = Block.load(name)
+        block.notify(str(state.message), subject=f"rarenode retrain: {state.name}")
+    except Exception as error:  # whatever a block is made of; a message is not worth a failure
+        log.warning("Nobody was told through the block %r: %s", name, error)
+
+
+@flow(
+    name="retrain",
+    persist_result=False,
+    on_completion=[notify],
+    on_failure=[notify],
+    on_crashed=[notify],
+)
+def retrain(force: bool = False, promote: bool = False) -> State:
+    """Train a challenger if the data or the parameters have changed, and promote it if it may be.
+
+    Args:
+        force: train even if nothing has changed.
+        promote: promote it whatever the comparison says; it still has to pass the validation.
+
+    Returns:
+        A completed state named Unchanged, Rejected or Promoted, with the verdict as its message.
+
+    Raises:
+        RarenodeError: something that the user can fix, such as data that fail the validation.
+        StepFailed: a stage failed.
+    """
+    workspace.check()
+    watch.current().planned(list(STEPS))
+    with workspace.retraining():
+        start, champion = _step("look", look)
+        if not (force or promote) and (why := _same(start, champion)) is not None:
+            return Completed(name=UNCHANGED, message=why)
+        log = get_run_logger()
+        if start.left_out:
+            log.warning("Not committed, so left out: %s", ", ".join(start.left_out))
+        with worktree.checked_out(start.commit) as folder:
+            return _challenge(folder, start, champion, promote)
+
+
+def _challenge(folder: Path, start: Start, champion: Version | None, anyway: bool) -> State:
+    """Make a challenger in a worktree, and hold it against the champion."""
+    pull = worktree.has_remote()
+    training.renew(folder, start, champion)
+    _step("validate", validate, folder, pull)
+    _step("train", train, folder, pull)
+    verdict, comparison = Verdict(True, "", []), None
+    if champion is not None:
+        comparison = _step("compare", compare, folder, champion)
+        verdict = decision.judge(comparison, start.config.retrain)
+    named = champion.name if champion is not None else None
+    if not (verdict.promote or anyway):
+        said = pages.headline(verdict, "the challenger", named)
+        if comparison is not None and comparison["reason"] is not None:
+            said += " `rarenode retrain --promote` promotes it all the same."
+        _publish(said, verdict, comparison)
+        files.write_json(_JUDGED, _judged(start, champion) | {"why": said})
+        return Completed(name=REJECTED, message=said)
+    with _watched("promote"):
+        said = _promote(folder, start, champion, verdict, comparison, pull)
+    _publish(said, verdict, comparison)
+    return Completed(name=PROMOTED, message=said)
+
+
+def _promote(
+    folder: Path,
+    start: Start,
+    champion: Version | None,
+    verdict: Verdict,
+    comparison: dict[str, Any] | None,
+    remote: bool,
+) -> str:
+    """Commit, push and tag; in this order, so that a kill leaves one whole champion.
+
+    Until the tags there is nothing that anybody sees. The second tag makes the champion, and the
+    link follows it, if need be at the start of the next retrain.
+    """
+    named = champion.name if champion is not None else None
+    record.write(
+        folder,
+        base=start.commit,
+        fingerprint=start.fingerprint,
+        against=named,
+        comparison=comparison,
+    )
+    commit = training.commit(folder, f"Retrained on {start.config.dataset}")
+    if remote:
+        push(folder)
+    bundle, link = place.materialise(commit, "the challenger"), place.current()
+    with ExitStack() as undo:
+        figures = "\n".join(pages.plain(verdict))
+        version, tag = registry.register(commit, f"{start.config.dataset}\n\n{figures}".strip())
+        undo.callback(registry.delete, tag)
+        said = pages.headline(verdict, version.name, named)
+        if not verdict.promote:
+            said = f"{version.name} was promoted by hand in spite of this: {verdict.why}."
+        undo.callback(registry.delete, registry.assign(version, said))
+        undo.callback(place.swap, link)
+        place.swap(bundle)
+        if (git_remote := start.config.retrain.push_tags) is not None:
+            push_tags(git_remote)
+        undo.pop_all()
+    place.clean(bundle, link)
+    return said
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def look() -> tuple[Start, Version | None]:
+    """See what is committed, what the data are and which version is the champion."""
+    registry.check_identity()
+    worktree.remove()  # what a killed retrain may have left
+    start = committed.look()
+    if (remote := start.config.retrain.push_tags) is not None:
+        fetch_tags(remote)
+    return start, place.reconcile()
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def validate(folder: Path, pull: bool) -> None:
+    """Hold the data against expectations, and against the last accepted ones."""
+    log, hear = get_run_logger(), _hearing("validate")
+    training.reproduce(folder, "validate", pull=pull, log=log.info, on_event=hear)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def train(folder: Path, pull: bool) -> None:
+    """Run the rest of the pipeline."""
+    log, hear = get_run_logger(), _hearing("train")
+    training.reproduce(folder, None, pull=pull, log=log.info, on_event=hear)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def compare(folder: Path, champion: Version) -> dict[str, Any]:
+    """Hold the challenger against the champion, on examples that neither has learnt from."""
+    log, hear = get_run_logger(), _hearing("compare")
+    bundle = place.materialise(champion.commit, champion.name)
+    return training.compare(folder, bundle, log=log.info, on_event=hear)
+
+
+@task(name="dvc push", cache_policy=NO_CACHE, persist_result=False, **_RETRIES)
+def push(folder: Path) -> None:
+    """Push the challenger's files."""
+    training.push(folder, log=get_run_logger().info)
+
+
+@task(name="git push", cache_policy=NO_CACHE, persist_result=False, **_RETRIES)
+def push_tags(remote: str) -> None:
+    """Push the versions."""
+    registry.push(remote)
+
+
+@task(name="git fetch", cache_policy=NO_CACHE, persist_result=False, **_RETRIES)
+def fetch_tags(remote: str) -> None:
+    """Fetch the versions that others have pushed."""
+    registry.fetch(remote)
+
+
+def _same(start: Start, champion: Version | None) -> str | None:
+    """Why no challenger is needed, if none is."""
+    if champion is None:
+        return None
+    for version in registry.versions():
+        made = record.read(version)
+        if made is not None and all(made[key] == value for key, value in start.fingerprint.items()):
+            if version == champion:
+                return f"Neither data nor parameters have changed since {version.name}."
+            return (
+                f"{version.name} was made from these data and parameters and is not the champion: "
+                f"`rarenode models promote {version.name}` makes it that again."
+            )
+    judged = files.read_json(_JUDGED) if _JUDGED.exists() else {}
+    if {key: judged.get(key) for key in _judged(start, champion)} == _judged(start, champion):
+        return (
+            f"Neither data nor parameters have changed since the last challenger: {judged['why']}"
+        )
+    return None
+
+
+def _judged(start: Start, champion: Version | None) -> dict[str, Any]:
+    """What a verdict follows from."""
+    rules = start.config.retrain.model_dump(mode="json", exclude={"notify", "push_tags"})
+    return {**start.fingerprint, "rules": rules, "champion": champion and champion.commit}
+
+
+def _publish(said: str, verdict: Verdict, comparison: dict[str, Any] | None) -> None:
+    """The verdict as artifacts. Markdown is stored raw: what may hold names of data is escaped."""
+    rows = pages.rows(verdict)
+    parts = ["# Retraining", escape(said)]
+    if rows:
+        lines = [[*rows[0]], ["---"] * len(rows[0])]
+        lines += [[escape(str(cell)) for cell in row.values()] for row in rows]
+        parts += [
+            pages.holdout(comparison),
+            "\n".join(f"| {' | '.join(line)} |" for line in lines),
+            "Difference: challenger minus champion, with its 95 % interval. A figure holds if the "
+            "lower end is at least minus the margin.",
+        ]
+        create_table_artifact(rows, key="retrain-figures", description="Challenger and champion")
+    create_markdown_artifact("\n\n".join(parts), key="retrain", description="Verdict")
+
+
+def _step(name: str, work: Any, *arguments: Any) -> Any:
+    """Run a task while the watcher is told."""
+    with _watched(name):
+        return work(*arguments)
+
+
+@contextmanager
+def _watched(name: str) -> Iterator[None]:
+    watcher, state = watch.current(), "Failed"
+    watcher.started(name)
+    try:
+        yield
+        state = "Completed"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
+    finally:
+        watcher.ended(name, state)
+
+
+def _hearing(name: str) -> Any:
+    watcher = watch.current()
+
+    def hear(event: progress.Event) -> None:
+        watcher.progressed(name, event)
+
+    return hear
