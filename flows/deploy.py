@@ -31,7 +31,7 @@ from flows.scheduled import Overlap
 from pipeline.errors import ConfigError, WorkspaceError
 
 TAG = "rarenode"  # of every deployment of ours
-FLOWS = {"train": scheduled.train}
+FLOWS = {"retrain": scheduled.retrain, "train": scheduled.train}
 _STRATEGY = {
     "wait": ConcurrencyLimitStrategy.ENQUEUE,
     "skip": ConcurrencyLimitStrategy.CANCEL_NEW,
@@ -55,7 +55,7 @@ class Request:
 
     cron: str | None
     timezone: str = "UTC"
-    flow: str = "train"
+    flow: str = "retrain"
     name: str | None = None
     pool: str = "rarenode"
     overlap: Overlap = "wait"

@@ -9,6 +9,7 @@ from prefect.states import Cancelled
 from prefect.utilities.timeout import timeout
 
 from flows import ready, workspace
+from flows.retrain import retrain as challenge
 from flows.train import train as whole
 
 Overlap = Literal["wait", "skip"]
@@ -17,7 +18,7 @@ Overlap = Literal["wait", "skip"]
 _AGAIN = 5.0  # seconds until a run that waits looks again
 
 
-# The body of the other flow, not the flow: its tasks and artifacts belong to the run that fired.
+# Of the other flows only the bodies: tasks and artifacts belong to the run that fired.
 @flow(name="train", persist_result=False)
 def train(overlap: Overlap = "wait", time_limit: float | None = None) -> Any:
     """Bring every stage up to date, as `rarenode run` does.
@@ -34,6 +35,23 @@ def train(overlap: Overlap = "wait", time_limit: float | None = None) -> Any:
             return whole.fn()
 
     return _alone(run, overlap, time_limit)
+
+
+@flow(
+    name="retrain",
+    persist_result=False,
+    on_completion=challenge.on_completion_hooks,
+    on_failure=challenge.on_failure_hooks,
+    on_crashed=challenge.on_crashed_hooks,
+)
+def retrain(overlap: Overlap = "wait", time_limit: float | None = None) -> Any:
+    """Train a challenger if something has changed, and promote it if it may be.
+
+    Args:
+        overlap: while somebody retrains by hand, `wait`, or `skip` this run.
+        time_limit: in minutes; None is none.
+    """
+    return _alone(challenge.fn, overlap, time_limit)
 
 
 def _alone(run: Callable[[], Any], overlap: Overlap, time_limit: float | None) -> Any:

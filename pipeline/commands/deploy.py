@@ -19,7 +19,12 @@ def add(commands: Any) -> None:
     what.add_argument("--list", action="store_true", help="only show this workspace's schedules")
     what.add_argument("--remove", metavar="NAME", help="only remove a schedule")
     deploy.add_argument("--timezone", metavar="ZONE", default="UTC", help="of --cron; UTC")
-    deploy.add_argument("--flow", choices=("train",), default="train", help="what to run")
+    deploy.add_argument(
+        "--flow",
+        choices=("retrain", "train"),
+        default="retrain",
+        help="what to run: `rarenode retrain`, or `rarenode run` without a challenger; retrain",
+    )
     deploy.add_argument("--name", help="of the schedule; the name of this folder")
     deploy.add_argument("--pool", default="rarenode", help="work pool whose worker runs it")
     deploy.add_argument(

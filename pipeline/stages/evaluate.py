@@ -18,7 +18,7 @@ from pipeline.hml.predictions import Predict, Predictions
 from pipeline.hml.reliability import reliability
 from pipeline.hml.slices import RARITY_BINS, rarity_bins
 from pipeline.hml.tuned import tuned_cuts
-from pipeline.stages import learning
+from pipeline.stages import learning, summary
 from pipeline.stages.learning import Method, Problem
 
 SCHEMA = 1
@@ -28,7 +28,7 @@ OVERALL = ("micro_ap", "macro_ap", "brier_skill")
 
 
 def run(config: Config) -> list[Path]:
-    """Write reports/metrics.json, and nodes.csv and reliability.json in reports/evaluation."""
+    """Write reports/metrics.json, and what explains and sums it up in reports/evaluation."""
     problem = learning.read_problem()
     data = problem.data
     test = data.rows("test")
@@ -56,41 +56,40 @@ def run(config: Config) -> list[Path]:
         bar.advance(1, note="prior")
 
     members = {n: ensemble.members["network"].count for n, ensemble in ensembles.items()}
-    files.write_json(
-        paths.METRICS,
-        {
-            "schema": SCHEMA,
-            "dataset": config.dataset,
-            **({"caution": data.info["caution"]} if "caution" in data.info else {}),
-            "method": ours,
-            "kinds": [*bundle.members],
-            "members": members[ours],
-            "seed": config.seed,
-            "profile": config.profile,
-            "nodes": {
-                "total": len(problem.hierarchy),
-                "scored": int(problem.scored.sum()),
-                "with_test_positive": int((positives > 0).sum()),
-            },
-            "examples": {s: len(data.rows(s)) for s in ("train", "valid", "test")},
-            **_unknown(problem),
-            "test": figures(results[ours], slices),
-            "ci95": _intervals(results[ours]),
-            "baselines": {
-                name: {
-                    "members": members.get(name, 0),
-                    "test": figures(results[name], slices),
-                    "ci95": _intervals(results[name]),
-                    "difference": _differences(results[ours], results[name]),
-                }
-                for name in ("prior", *baselines)
-            },
+    metrics = {
+        "schema": SCHEMA,
+        "dataset": config.dataset,
+        **({"caution": data.info["caution"]} if "caution" in data.info else {}),
+        "method": ours,
+        "kinds": [*bundle.members],
+        "members": members[ours],
+        "seed": config.seed,
+        "profile": config.profile,
+        "nodes": {
+            "total": len(problem.hierarchy),
+            "scored": int(problem.scored.sum()),
+            "with_test_positive": int((positives > 0).sum()),
         },
-    )
+        "examples": {s: len(data.rows(s)) for s in ("train", "valid", "test")},
+        **_unknown(problem),
+        "test": figures(results[ours], slices),
+        "ci95": _intervals(results[ours]),
+        "baselines": {
+            name: {
+                "members": members.get(name, 0),
+                "test": figures(results[name], slices),
+                "ci95": _intervals(results[name]),
+                "difference": _differences(results[ours], results[name]),
+            }
+            for name in ("prior", *baselines)
+        },
+    }
+    files.write_json(paths.METRICS, metrics)
     with files.whole_folder(paths.EVALUATION) as folder:
         _write_nodes(problem, positives, support, results, folder / "nodes.csv")
         _write_reliability(ensembles, problem, slices, folder / "reliability.json")
-    return [paths.METRICS, paths.EVALUATION / "nodes.csv", paths.EVALUATION / "reliability.json"]
+        names = ["nodes.csv", "reliability.json", *summary.write(metrics, folder)]
+    return [paths.METRICS, *(paths.EVALUATION / name for name in names)]
 
 
 def _unknown(problem: Problem) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """Schedules on a real server, with a real worker, in a workspace in miniature."""
 
 import datetime
-import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -28,7 +26,7 @@ def place(workspace: Path) -> Path:
 
 
 def deploy(server: Server, *arguments: str) -> str:
-    done = server.rarenode("deploy", *arguments)
+    done = server.rarenode("deploy", "--flow", "train", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -112,7 +110,9 @@ def test_run_that_is_due_meanwhile_waits_and_a_cancelled_one_leaves_nothing(
 
 
 @pytest.mark.usefixtures("worker")
-def test_run_that_is_due_meanwhile_is_skipped(prefect: Server, place: Path):
+def test_run_that_is_due_meanwhile_is_skipped_and_a_killed_one_does_not_hold_up_the_next(
+    prefect: Server, place: Path
+):
     deploy(prefect, "--name", "skips", "--overlap", "skip")
     hang()
     prefect.start("train/skips")
@@ -122,9 +122,12 @@ def test_run_that_is_due_meanwhile_is_skipped(prefect: Server, place: Path):
     assert skipped["start_time"] is None or skipped["total_run_time"] < 1
     assert child.is_running()
 
+    Path("hang-first").unlink()
     flow_process(child).kill()
     awaiting(prefect, "skips", "Crashed")
-    os.killpg(os.getpgid(child.pid), signal.SIGKILL)
+    assert gone(child)
+    prefect.start("train/skips")
+    assert awaiting(prefect, "skips", "Completed")
 
 
 @pytest.mark.usefixtures("worker")
@@ -199,6 +202,6 @@ def test_name_that_another_workspace_has_is_refused(
     other = place.parent / "other"
     git("clone", "--quiet", str(place), str(other))
     monkeypatch.chdir(other)
-    done = prefect.rarenode("deploy", "--name", "mine")
+    done = prefect.rarenode("deploy", "--flow", "train", "--name", "mine")
     assert done.returncode == 2
     assert f"found 'train/mine' of {place}" in done.stderr

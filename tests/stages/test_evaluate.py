@@ -42,7 +42,8 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         prepared.write(prepared_problem())
         tune.run(CONFIG)
         train.run(CONFIG)
-        names = ("nodes.csv", "reliability.json")
+        names = ["nodes.csv", "reliability.json"]
+        names += ["headline.json", "by_rarity.csv", "by_depth.csv"]
         written = [paths.METRICS, *(paths.EVALUATION / name for name in names)]
         assert evaluate.run(CONFIG) == written
     return folder
@@ -325,3 +326,27 @@ def test_reliability_json_holds_the_curves_of_each_ensemble_by_rarity(evaluated:
     assert found["mean_p"][1] == pytest.approx(p[inside].mean(), rel=1e-5)
     assert found["observed"][1] == pytest.approx(y[inside].mean(), rel=1e-5)
     assert sum(sum(curves["ours"][name]["entries"]) for name in BINS) == y.size
+
+
+def test_headline_has_the_figures_of_ours_that_are_known(found: dict[str, Any]):
+    headline = json.loads((paths.EVALUATION / "headline.json").read_text(encoding="utf-8"))
+    test = found["test"]
+    assert headline["micro_ap"] == test["micro_ap"]
+    assert headline["macro_ap"] == test["macro_ap"]
+    assert headline["macro_f1"] == {name: rule["macro_f1"] for name, rule in test["rules"].items()}
+    known = {e["bin"]: e["macro_ap"] for e in test["by_rarity"] if e["macro_ap"] is not None}
+    assert headline["macro_ap_of_positives"] == known
+    assert 0 < len(known) < len(BINS)
+
+
+@pytest.mark.parametrize(("kind", "column"), [("rarity", "bin"), ("depth", "depth")])
+def test_slices_have_a_row_each_and_a_column_for_each_method(
+    found: dict[str, Any], kind: str, column: str
+):
+    table = pd.read_csv(paths.EVALUATION / f"by_{kind}.csv", dtype={kind: str})
+    assert table.columns.tolist() == [kind, "nodes", "macro_ap", *BASELINES]
+    entries = found["test"][f"by_{kind}"]
+    assert table[kind].tolist() == [str(entry[column]) for entry in entries]
+    assert [None if math.isnan(x) else x for x in table["macro_ap"]] == [
+        entry["macro_ap"] for entry in entries
+    ]
