@@ -154,6 +154,7 @@ class Processes:
                 if code == 2:
                     raise WorkspaceError(said)
                 self._deaths += 1
+                _close(process)
                 if self._deaths >= _LOSSES + len(self._processes):
                     raise StudyFailed(
                         f"{self._deaths} workers ended while no trial was finished, "
@@ -174,8 +175,8 @@ class Processes:
                 _signal(process, signal.SIGKILL)
                 process.wait()
         for process in self._processes:
-            if process is not None and process.stdin is not None:
-                process.stdin.close()
+            if process is not None:
+                _close(process)
 
     def _start(self, place: int) -> subprocess.Popen[bytes]:
         LOGS.mkdir(parents=True, exist_ok=True)
@@ -192,6 +193,13 @@ class Processes:
 
 def _log(place: int) -> Path:
     return LOGS / f"study-worker-{place + 1}.log"
+
+
+def _close(process: Any) -> None:
+    try:
+        process.stdin.close()
+    except BrokenPipeError:
+        pass
 
 
 def _signal(process: Any, number: int) -> None:

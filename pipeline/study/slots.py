@@ -40,6 +40,12 @@ class Opened:
         """The study's."""
         return self.study.study_name
 
+    def close(self) -> None:
+        """Let go of the database."""
+        if isinstance(self.storage, RDBStorage):
+            self.storage.remove_session()
+            self.storage.engine.dispose()
+
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """All trials, or those in these states, by number."""
         return self.study.get_trials(deepcopy=False, states=states or None)
