@@ -68,6 +68,8 @@ def exclusive() -> Iterator[None]:
         WorkspaceError: the folder is not writable.
     """
     with _held("run"):
+        for note in leftovers.clear():
+            print(f"Note: {note}", file=sys.stderr)
         yield
 
 
@@ -97,6 +99,4 @@ def _held(what: str) -> Iterator[None]:
             f"expected a writable folder {paths.STATE} in {Path.cwd()}, found: {error}"
         ) from None
     with held:
-        for note in leftovers.clear():
-            print(f"Note: {note}", file=sys.stderr)
         yield

@@ -14,6 +14,7 @@ from pipeline.commands import (
     predict,
     retrain,
     run,
+    study,
 )
 from pipeline.errors import RarenodeError
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="rarenode", description="Finds the rare nodes of a label hierarchy, reproducibly."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, init, predict, retrain, models, deploy, benchmark, export, data):
+    every = (run, init, predict, study, retrain, models, deploy, benchmark, export, data)
+    for command in every:
         command.add(commands)
     return parser

@@ -1,4 +1,4 @@
-"""A real Prefect server and a worker: processes of their own, on a free port, in our folder."""
+"""Real servers that the tests start themselves, on free ports: Prefect and a worker, PostgreSQL."""
 
 import os
 import signal
@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.flows.conftest import ROOT, workspace  # noqa: F401  a fixture
+from tests.services import postgresql
 
 PREFECT = Path(sys.executable).with_name("prefect")
 QUICK = {  # else a test would wait for the server's loops
@@ -94,6 +95,20 @@ def worker(prefect: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     command = [str(PREFECT), "worker", "start", "--pool", "rarenode", "--type", "process"]
     with _process(command, folder, prefect.environment):
         yield
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    with postgresql.cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def database(cluster: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a PostgreSQL database, with the password in it; PGPASSWORD is forgotten after."""
+    monkeypatch.setenv("PGPASSWORD", "to be forgotten")
+    monkeypatch.delenv("PGPASSWORD")
+    return cluster
 
 
 @contextmanager
