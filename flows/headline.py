@@ -51,17 +51,28 @@ def differences(metrics: dict[str, Any]) -> Table:
 
 
 def markdown(metrics: dict[str, Any]) -> str:
-    """Both tables, with names escaped: they come from data and Prefect stores markdown raw."""
+    """Both tables, with names escaped: they come from data and Prefect stores markdown raw.
+
+    In two parts each, as Prefect's page would cut what is wider.
+    """
     title = escape(f"{metrics['dataset']}, {metrics['members']} members, {metrics['profile']}")
-    return "\n\n".join(
-        [
-            f"# {title}",
-            *([f"**{escape(metrics['caution'])}**"] if "caution" in metrics else []),
-            _table(*scores(metrics)),
-            "Paired differences, 95 % intervals:",
-            _table(*differences(metrics)),
-        ]
-    )
+    parts = [f"# {title}"]
+    if "caution" in metrics:
+        parts.append(f"**{escape(metrics['caution'])}**")
+    tables = scores(metrics), differences(metrics)
+    for name, ap in (("Average precision", True), ("Macro F1 by rule", False)):
+        values, gained = (_columns(table, ap) for table in tables)
+        parts += [f"## {name}", _table(*values)]
+        if len(gained[0]) > 1:
+            parts += ["Paired differences, 95 % intervals:", _table(*gained)]
+    return "\n\n".join(parts)
+
+
+def _columns(table: Table, ap: bool) -> Table:
+    """The names, and only the columns of average precision, or only the others."""
+    head, rows = table
+    kept = [i for i, name in enumerate(head) if i == 0 or (name in _FIGURES.values()) == ap]
+    return [head[i] for i in kept], [[row[i] for i in kept] for row in rows]
 
 
 def escape(text: str) -> str:

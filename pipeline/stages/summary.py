@@ -41,7 +41,10 @@ def _known(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _slices(metrics: dict[str, Any], kind: str, column: str) -> pd.DataFrame:
-    """A row for each slice: its nodes, our macro AP, and that of each baseline under its name."""
+    """A row for each slice: its nodes, our macro AP, and that of each baseline under its name.
+
+    Slices without a macro AP are left out: DVC draws no gaps.
+    """
     ours = metrics["test"][kind]
     table = {
         column: [next(iter(entry.values())) for entry in ours],
@@ -50,4 +53,4 @@ def _slices(metrics: dict[str, Any], kind: str, column: str) -> pd.DataFrame:
     }
     for name, baseline in metrics["baselines"].items():
         table[name] = [entry["macro_ap"] for entry in baseline["test"][kind]]
-    return pd.DataFrame(table)
+    return pd.DataFrame(table).dropna(subset="macro_ap")

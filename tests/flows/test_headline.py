@@ -49,7 +49,16 @@ def test_names_from_data_are_escaped_in_markdown():
     text = headline.markdown(METRICS)
     assert "<script>" not in text
     assert "a\\|b &lt;script&gt;" in text
-    assert all(line.count("|") == 6 for line in text.splitlines() if "0.5" in line)
+    # Three columns in each part: more would not fit into Prefect's page.
+    assert all(line.count("|") == 4 for line in text.splitlines() if "weighted/paper |" in line)
+
+
+def test_markdown_has_a_part_for_average_precision_and_one_for_f1():
+    ap, f1 = headline.markdown(METRICS).split("## Macro F1 by rule")
+    assert "| method | micro AP | macro AP |" in ap
+    assert "| mcloss | -0.010 [-0.020, +0.001] |" in ap.replace("\\", "")
+    assert "| weighted/paper | 0.200 | 0.300 |" in f1
+    assert "Paired" not in f1  # none is known
 
 
 def test_a_caution_stands_above_every_figure():

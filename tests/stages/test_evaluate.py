@@ -345,8 +345,6 @@ def test_slices_have_a_row_each_and_a_column_for_each_method(
 ):
     table = pd.read_csv(paths.EVALUATION / f"by_{kind}.csv", dtype={kind: str})
     assert table.columns.tolist() == [kind, "nodes", "macro_ap", *BASELINES]
-    entries = found["test"][f"by_{kind}"]
+    entries = [entry for entry in found["test"][f"by_{kind}"] if entry["macro_ap"] is not None]
     assert table[kind].tolist() == [str(entry[column]) for entry in entries]
-    assert [None if math.isnan(x) else x for x in table["macro_ap"]] == [
-        entry["macro_ap"] for entry in entries
-    ]
+    assert table["macro_ap"].tolist() == [entry["macro_ap"] for entry in entries]
