@@ -29,14 +29,13 @@ def materialise(commit: str, name: str) -> Path:
     folder = _STORE / commit[:16]
     if not folder.is_dir():
         from dvc.api import DVCFileSystem
-        from dvc.exceptions import DvcException
 
         with files.whole_folder(folder) as temporary:
             try:
                 stored = DVCFileSystem(url=".", rev=commit)
                 stored.get(paths.BUNDLE.as_posix(), str(temporary / "bundle"), recursive=True)
                 complete = (temporary / "bundle" / "bundle.json").is_file()
-            except (DvcException, OSError) as error:
+            except Exception as error:  # DVC's layers and each kind of remote have their own
                 raise WorkspaceError(
                     f"expected the bundle of {name} in DVC's cache or its remote, found: {error}"
                 ) from error

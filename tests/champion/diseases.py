@@ -49,9 +49,7 @@ def write(folder: Path, raw: RawDataset, rows: Sequence[int]) -> None:
         csv.writer(stream).writerows([("child", "parent"), *raw.edges])
 
 
-def write_labels(
-    folder: Path, raw: RawDataset, rows: Sequence[int], given: Sequence[int]
-) -> None:
+def write_labels(folder: Path, raw: RawDataset, rows: Sequence[int], given: Sequence[int]) -> None:
     """labels.csv; disease `rows[i]` has the labels of disease `given[i]`."""
     with (folder / "labels.csv").open("w", newline="") as stream:
         out = csv.writer(stream)
