@@ -135,7 +135,8 @@ def _promote(
         base=start.commit,
         fingerprint=start.fingerprint,
         against=named,
-        comparison=comparison,
+        holdout=comparison and comparison["holdout"],
+        figures=verdict.figures,
     )
     commit = training.commit(folder, f"Retrained on {start.config.dataset}")
     if remote:

@@ -14,7 +14,7 @@ from pipeline.champion import compare, decision, learnt
 from pipeline.champion.compare import compare as compared
 from pipeline.config import Config
 from pipeline.config.sections import Retrain
-from pipeline.hml import Hierarchy, Settings, fit_members, load_bundle, save_bundle
+from pipeline.hml import Ensemble, Hierarchy, Settings, fit_members, load_bundle, save_bundle
 from pipeline.hml.bundle import read_extra
 from pipeline.stages import bundling
 from tests.stages.problem import prepared_problem, small_config
@@ -37,21 +37,32 @@ def config(**retrain: Any) -> Config:
     return small_config(retrain={"replicates": 50, **retrain})
 
 
-def save(data: Prepared, where: Path, *, epochs: int = 30, **extra: bytes) -> None:
+_fitted: dict[bytes, Ensemble] = {}  # several tests want the same
+
+
+def save(data: Prepared, where: Path) -> None:
     """Train on train+valid of these data."""
+    parts = [np.asarray(data.features), data.labels.toarray(), *data.rows("train", "valid")]
+    key = b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
+    key += "".join(data.nodes["id"]).encode()
+    if key not in _fitted:
+        _fitted[key] = fit(data)
+    save_bundle(where, _fitted[key], extra=bundling.extra(data))
+
+
+def fit(data: Prepared) -> Ensemble:
     edges = data.edges.itertuples(index=False, name=None)
     hierarchy = Hierarchy.from_edges([*edges], nodes=[*data.nodes["id"]])
-    fitted = fit_members(
+    return fit_members(
         data.features,
         data.labels,
         hierarchy,
-        Settings(members=4, hidden=8, epochs=epochs, batch_size=16, learning_rate=0.01),
+        Settings(members=4, hidden=8, epochs=20, batch_size=32, learning_rate=0.02),
         kinds=["network"],
         seed=0,
         rows=data.rows("train", "valid"),
         scored=data.nodes["scored"].to_numpy(bool),
-    )
-    save_bundle(where, fitted.ensemble(), extra={**bundling.extra(data), **extra})
+    ).ensemble()
 
 
 def challenge(data: Prepared) -> None:
