@@ -76,6 +76,7 @@ def _study(given: argparse.Namespace) -> int:
         choose=given.choose,
         apply=given.apply,
     )
+    command.check(asked)
     with signals.ending_like_ctrl_c():
         if given.dashboard:
             return command.dashboard(asked, given.port)

@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,6 +35,21 @@ class Asked:
     objectives: tuple[str, ...] | None = None
     choose: int | None = None
     apply: bool = False
+
+
+def check(asked: Asked) -> None:
+    """Refuse what can be refused before there are data.
+
+    Raises:
+        RarenodeError: params.yaml is not fit for a study, or the storage cannot be had.
+    """
+    config = load()
+    _check(config, asked.objectives or (config.tune.objective,))
+    place = places.place(asked.storage, asked.name or "study")
+    if place.file is None:
+        storage = place.storage()
+        assert isinstance(storage, RDBStorage)
+        storage.engine.dispose()
 
 
 def run(asked: Asked, crew: Callable[[Opened], lead.Crew] | None = None) -> int:

@@ -79,8 +79,9 @@ def lead(
                 found = [
                     trial for slot, trial in slots.finished(opened.trials()).items() if slot < total
                 ]
-                bar.advance(len(found) - done, note=note(found))
-                done = len(found)
+                if len(found) > done:
+                    bar.advance(len(found) - done, note=note(found))
+                    done = len(found)
                 if done >= total:
                     return
                 crew.tend(done)
@@ -100,8 +101,9 @@ def join(opened: Opened, crew: Crew) -> None:
                 crew.tend(done)
                 time.sleep(_PAUSE)
                 found = [s for s in slots.finished(opened.trials()) if s < total]
-                bar.advance(len(found) - done)
-                done = len(found)
+                if len(found) > done:
+                    bar.advance(len(found) - done)
+                    done = len(found)
         finally:
             crew.end()
 
