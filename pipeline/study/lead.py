@@ -76,9 +76,7 @@ def lead(
                         raise StudyFailed(f"trial {slot} was lost {_LOSSES} times in a row")
                 if not crew.alone:
                     slots.fill(opened, total, opened.study.user_attrs[studies.START])
-                found = [
-                    trial for slot, trial in slots.finished(opened.trials()).items() if slot < total
-                ]
+                found = [*slots.finished(opened.trials(), total).values()]
                 if len(found) > done:
                     bar.advance(len(found) - done, note=note(found))
                     done = len(found)
@@ -100,7 +98,7 @@ def join(opened: Opened, crew: Crew) -> None:
             while done < total:
                 crew.tend(done)
                 time.sleep(_PAUSE)
-                found = [s for s in slots.finished(opened.trials()) if s < total]
+                found = slots.finished(opened.trials(), total)
                 if len(found) > done:
                     bar.advance(len(found) - done)
                     done = len(found)

@@ -56,11 +56,10 @@ def name_of(config: Config, found: Identity) -> str:
 
 
 def create(place: Place, name: str, found: Identity, start: dict[str, Any]) -> Opened:
-    """Open a study, or begin it.
+    """Open a study, or begin it; one that is there may be of something else, see `check`.
 
     Raises:
         RarenodeError: see `Place.storage`.
-        ConfigError: a study of this name is of something else.
     """
     storage = place.storage()
     study = optuna.create_study(
@@ -72,9 +71,7 @@ def create(place: Place, name: str, found: Identity, start: dict[str, Any]) -> O
     if OF not in study.user_attrs:
         study.set_user_attr(START, start)
         study.set_user_attr(OF, found)
-    opened = Opened(_pruned(study, found), place, storage)
-    check(opened, found)
-    return opened
+    return Opened(_pruned(study, found), place, storage)
 
 
 def load(place: Place, name: str) -> Opened:
