@@ -35,7 +35,9 @@ def end_with_parent() -> None:
     """End this process as soon as the one that started it is gone: it holds our standard input."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # Not sys.stdin, whose lock Python wants when it ends.
+        while os.read(0, 1024):
+            pass
         os._exit(1)  # nothing is lost that a kill would not lose
 
     threading.Thread(target=watch, daemon=True).start()

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,8 @@ def run(asked: Asked, crew: Callable[[Opened], lead.Crew] | None = None) -> int:
     config, name, place, found = _study_of(asked)
     start = {"learning_rate": config.train.learning_rate}
     start |= config.train.weighting.model_dump(exclude={"kind", "reduction", "start"})
-    with _reachable(place):
-        opened = studies.create(place, name, found, start)
+    with _reachable(place), closing(studies.create(place, name, found, start)) as opened:
+        studies.check(opened, found)
         total = _total(asked, opened, config)
         if asked.choose is not None:  # before anything runs
             results.winner(results.rows(opened.trials(), found["objectives"]), asked.choose)
@@ -98,8 +98,7 @@ def join(asked: Asked) -> int:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     _, name, place, found = _study_of(asked)
-    with _reachable(place):
-        opened = studies.load(place, name)
+    with _reachable(place), closing(studies.load(place, name)) as opened:
         studies.check(opened, found)
         try:
             lead.join(opened, lead.Processes(opened, asked.workers))
@@ -118,7 +117,7 @@ def dashboard(asked: Asked, port: int) -> int:
     """
     _, name, place, _ = _study_of(asked)
     with _reachable(place):
-        studies.load(place, name)
+        studies.load(place, name).close()
     program = _dashboard_program()
     if not program.exists():
         raise ConfigError(

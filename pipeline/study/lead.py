@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from pipeline import progress
 from pipeline.artifacts import paths
@@ -19,6 +19,7 @@ from pipeline.study.slots import Opened
 
 LOGS = paths.STATE / "logs"
 _PAUSE = 0.3  # seconds between two looks
+_AHEAD = 32  # trials that wait: whoever claims one reads them all
 _GRACE = 3.0  # seconds between asking a worker to end and killing it
 _LOSSES = 3  # of one trial, or of a worker without a trial: then it is no accident
 
@@ -75,10 +76,10 @@ def lead(
                     if losses[slot] >= _LOSSES:
                         raise StudyFailed(f"trial {slot} was lost {_LOSSES} times in a row")
                 if not crew.alone:
-                    slots.fill(opened, total, opened.study.user_attrs[studies.START])
-                found = [
-                    trial for slot, trial in slots.finished(opened.trials()).items() if slot < total
-                ]
+                    running = len(opened.trials(TrialState.RUNNING))
+                    start = opened.study.user_attrs[studies.START]
+                    slots.fill(opened, total, start, ahead=running + _AHEAD)
+                found = [*slots.finished(opened.trials(), total).values()]
                 if len(found) > done:
                     bar.advance(len(found) - done, note=note(found))
                     done = len(found)
@@ -100,7 +101,7 @@ def join(opened: Opened, crew: Crew) -> None:
             while done < total:
                 crew.tend(done)
                 time.sleep(_PAUSE)
-                found = [s for s in slots.finished(opened.trials()) if s < total]
+                found = slots.finished(opened.trials(), total)
                 if len(found) > done:
                     bar.advance(len(found) - done)
                     done = len(found)
@@ -129,7 +130,7 @@ class Processes:
         ]
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         threads = str(max(1, (cores or 1) // workers))
-        self._environment = {"OMP_NUM_THREADS": threads} if workers > 1 else {}
+        self._environment = {"OMP_NUM_THREADS": threads} if workers > 1 else dict[str, str]()
         self._finished = self._deaths = 0
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * workers
 
@@ -188,7 +189,7 @@ class Processes:
                 stdin=subprocess.PIPE,  # closes when this process ends, however it does
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"} | self._environment,
+                env=self._environment | {"PYTHONUNBUFFERED": "1"} | dict(os.environ),
                 start_new_session=True,  # Ctrl-C is ours alone
             )
 

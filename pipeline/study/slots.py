@@ -67,10 +67,10 @@ def lost(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and DIVERGED not in trial.user_attrs
 
 
-def finished(trials: Iterable[FrozenTrial]) -> dict[int, FrozenTrial]:
-    """Slot -> its finished trial, by slot."""
+def finished(trials: Iterable[FrozenTrial], total: int | None = None) -> dict[int, FrozenTrial]:
+    """Slot -> its finished trial, by slot; with `total` the first so many slots."""
     found = {trial.user_attrs[SLOT]: trial for trial in trials if counts(trial)}
-    return dict(sorted(found.items()))
+    return {slot: found[slot] for slot in sorted(found) if total is None or slot < total}
 
 
 def fill(opened: Opened, total: int, start: dict[str, Any], *, ahead: int | None = None) -> None:

@@ -22,7 +22,10 @@ OBJECTIVES = ("macro_ap", "micro_ap")
 OF = "of"  # attribute of a study: its identity
 START = "start"  # attribute of a study: the parameters of the first trial
 _SEED = "seed"
-_CODE = ("hml", "stages/learning.py", "stages/studies.py", "stages/trials.py", "study/ours.py")
+_CODE = (
+    *("hml", "stages/learning.py", "stages/studies.py", "stages/trials.py"),
+    *("study/ours.py", "study/studies.py"),
+)
 
 Identity = dict[str, Any]
 
@@ -56,11 +59,10 @@ def name_of(config: Config, found: Identity) -> str:
 
 
 def create(place: Place, name: str, found: Identity, start: dict[str, Any]) -> Opened:
-    """Open a study, or begin it.
+    """Open a study, or begin it; one that is there may be of something else, see `check`.
 
     Raises:
         RarenodeError: see `Place.storage`.
-        ConfigError: a study of this name is of something else.
     """
     storage = place.storage()
     study = optuna.create_study(
@@ -72,9 +74,7 @@ def create(place: Place, name: str, found: Identity, start: dict[str, Any]) -> O
     if OF not in study.user_attrs:
         study.set_user_attr(START, start)
         study.set_user_attr(OF, found)
-    opened = Opened(_pruned(study, found), place, storage)
-    check(opened, found)
-    return opened
+    return Opened(_pruned(study, found), place, storage)
 
 
 def load(place: Place, name: str) -> Opened:
@@ -134,11 +134,15 @@ def sampler(study: optuna.Study, slot: int) -> optuna.samplers.BaseSampler:
 
 
 def _pruned(study: optuna.Study, found: Identity) -> optuna.Study:
-    """With the stage's pruning, which Optuna has for one objective alone."""
+    """With pruning, which Optuna has for one objective alone.
+
+    As in the stage, but that a median is of five: there are more trials, and of pruned ones no
+    importance is known.
+    """
     epochs = found["params"]["train"]["epochs"]
     study.pruner = (
-        # Curves cross in the first half: a small learning rate starts slowly. Two make a median.
-        optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=epochs // 2)
+        # Curves cross in the first half: a small learning rate starts slowly.
+        optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=epochs // 2)
         if len(found["objectives"]) == 1
         else optuna.pruners.NopPruner()
     )

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import optuna
@@ -41,22 +41,22 @@ def work(
     Raises:
         RarenodeError: the place, the study or the workspace's data are not what they should be.
     """
-    opened = studies.load(Place(storage), name)
-    if trial is None:
-        from pipeline.study.ours import trial  # torch takes seconds to import
-    run, who, done = trial(opened), slots.this_worker(), 0
-    while True:
-        known = opened.study.user_attrs
-        total = known[slots.TRIALS]
-        if alone and not known.get(slots.JOINED):
-            slots.fill(opened, total, known[studies.START], ahead=1)
-        claimed = slots.claim(opened, who, total)
-        if claimed is not None:
-            done += _finish(opened, claimed, run)
-        elif len([s for s in slots.finished(opened.trials()) if s < total]) >= total:
-            return done
-        else:
-            time.sleep(_PAUSE)
+    with closing(studies.load(Place(storage), name)) as opened:
+        if trial is None:
+            from pipeline.study.ours import trial  # torch takes seconds to import
+        run, who, done = trial(opened), slots.this_worker(), 0
+        while True:
+            known = opened.study.user_attrs
+            total = known[slots.TRIALS]
+            if alone and not known.get(slots.JOINED):
+                slots.fill(opened, total, known[studies.START], ahead=1)
+            claimed = slots.claim(opened, who, total)
+            if claimed is not None:
+                done += _finish(opened, claimed, run)
+            elif len(slots.finished(opened.trials(), total)) >= total:
+                return done
+            else:
+                time.sleep(_PAUSE)
 
 
 def _finish(opened: Opened, claimed: FrozenTrial, run: Trial) -> bool:

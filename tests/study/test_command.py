@@ -99,6 +99,21 @@ def test_it_starts_from_params_yaml_and_stays_in_its_space(expected: dict[str, b
 
 
 @pytest.mark.usefixtures("unseen")
+def test_hopeless_trials_are_pruned_and_say_so():
+    space = "  search:\n    learning_rate: {low: 1.0e-6, high: 0.1}\n  members: 2"
+    text = PARAMS.replace("  members: 2", space, 1).replace("rate: 0.005", "rate: 0.1")
+    Path("params.yaml").write_text(text)
+    study(trials=10)
+    found = trials()
+    pruned = [trial for trial in found if trial["state"] == "pruned"]
+    assert pruned
+    for trial in pruned:
+        assert trial["values"] is None
+        assert trial["number"] >= 5
+        assert 2 <= len(trial["curves"]["macro_ap"]) <= 4
+
+
+@pytest.mark.usefixtures("unseen")
 def test_test_examples_change_nothing(expected: dict[str, bytes]):
     prepared.write(with_spoilt_test_rows(prepared_problem()))
     study(trials=6)

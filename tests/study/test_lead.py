@@ -1,5 +1,6 @@
 """Workers are processes: they are replaced, they end with the study, and with whoever leads it."""
 
+import json
 import subprocess
 import sys
 import time
@@ -8,9 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.errors import WorkspaceError
-from pipeline.study import lead, slots
+from pipeline.errors import ConfigError, WorkspaceError
+from pipeline.study import command, lead, page, places, slots, studies
+from pipeline.study.results import FOLDER
 from tests.study import crews
+from tests.study.workspace import PARAMS, fresh
 
 LEADER = """
 import sys
@@ -102,3 +105,34 @@ def test_a_trial_that_every_worker_dies_of_ends_the_study():
     with pytest.raises(lead.StudyFailed):
         lead.lead(study, crew, 3)
     assert slots.finished(study.trials()) == {}
+
+
+def test_the_product_s_own_workers_finish_what_is_asked_for_in_processes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fresh(folder)
+    monkeypatch.setenv("PYTHONPATH", str(crews.ROOT))
+    monkeypatch.setattr(page, "render", lambda *what: "")
+    asked = command.Asked(trials=3, workers=2, storage="journal", name="mine")
+    assert command.run(asked) == 0
+    found = json.loads((FOLDER / "trials.json").read_text(encoding="utf-8"))["trials"]
+    assert [trial["number"] for trial in found] == [0, 1, 2]
+
+    # A worker looks at what it would train with: it may be another machine's.
+    Path("params.yaml").write_text(PARAMS.replace("hidden: 8", "hidden: 9"), encoding="utf-8")
+    study = studies.load(places.place("journal", "mine"), "mine")
+    with pytest.raises(WorkspaceError, match=r"differs in train\.hidden \(8 there, 9 here\)"):
+        lead.lead(study, lead.Processes(study, 1), 4)
+    with pytest.raises(ConfigError, match=r"differs in train\.hidden"):
+        command.join(asked)
+
+
+def test_workers_that_join_help_a_study_to_its_end(capsys: pytest.CaptureFixture[str]):
+    study = crews.opened("journal", "x")
+    slots.fill(study, 6, {})
+    study.study.set_user_attr(slots.TRIALS, 6)
+    lead.join(study, crews.Sleepers(study, 2, 0.1))
+    assert sorted(slots.finished(study.trials())) == [*range(6)]
+    assert len(study.trials()) == 6
+    assert study.study.user_attrs[slots.JOINED]
+    assert "study x: 6/6 trials" in capsys.readouterr().out
