@@ -95,12 +95,12 @@ def retrain(force: bool = False, promote: bool = False) -> State:
 def _challenge(folder: Path, start: Start, champion: Version | None, anyway: bool) -> State:
     """Make a challenger in a worktree, and hold it against the champion."""
     pull = worktree.has_remote()
-    training.renew(folder, start, champion)
+    accepted = training.renew(folder, start, champion)
     _step("validate", validate, folder, pull)
     _step("train", train, folder, pull)
     verdict, comparison = Verdict(True, "", []), None
     if champion is not None:
-        comparison = _step("compare", compare, folder, champion)
+        comparison = _step("compare", compare, folder, champion, accepted)
         verdict = decision.judge(comparison, start.config.retrain)
     named = champion.name if champion is not None else None
     if not (verdict.promote or anyway):
@@ -135,7 +135,8 @@ def _promote(
         base=start.commit,
         fingerprint=start.fingerprint,
         against=named,
-        comparison=comparison,
+        holdout=comparison and comparison["holdout"],
+        figures=verdict.figures,
     )
     commit = training.commit(folder, f"Retrained on {start.config.dataset}")
     if remote:
@@ -184,11 +185,10 @@ def train(folder: Path, pull: bool) -> None:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def compare(folder: Path, champion: Version) -> dict[str, Any]:
+def compare(folder: Path, champion: Version, accepted: bool) -> dict[str, Any]:
     """Hold the challenger against the champion, on examples that neither has learnt from."""
     log, hear = get_run_logger(), _hearing("compare")
-    bundle = place.materialise(champion.commit, champion.name)
-    return training.compare(folder, bundle, log=log.info, on_event=hear)
+    return training.compare(folder, champion, accepted=accepted, log=log.info, on_event=hear)
 
 
 @task(name="dvc push", cache_policy=NO_CACHE, persist_result=False, **_RETRIES)

@@ -1,8 +1,9 @@
 """Champion and challenger on the same holdout; `python -m pipeline.champion.compare` in a worktree.
 
 The holdout is the challenger's test split without every example that the champion has learnt from,
-itself or anything of its group. Nodes are those that both have, labels those of the challenger's
-data, closed upward in its hierarchy. Differences are paired by group.
+itself or anything of its group. Nodes are those that both have. Labels are closed upward; what the
+champion's data hold, too, has the labels that were accepted with them: held against labels that
+were spoilt since, the better model would look the worse. Differences are paired by group.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from scipy import sparse
 
 from pipeline import config as configs
 from pipeline import progress
-from pipeline.artifacts import files, paths
+from pipeline.artifacts import files, paths, prepared
 from pipeline.artifacts.prepared import Prepared
 from pipeline.champion import learnt
 from pipeline.config import Config
@@ -42,16 +43,18 @@ class Incomparable(Exception):
     """Why the two cannot be held against each other."""
 
 
-def compare(champion: Path, config: Config) -> dict[str, Any]:
+def compare(champion: Path, config: Config, accepted: Path | None = None) -> dict[str, Any]:
     """Hold the bundle of this worktree against a champion's.
 
     Args:
         champion: the folder of its bundle.
         config: params.yaml of the worktree.
+        accepted: the champion's prepared data, if its labels count; see above.
 
     Returns:
         `schema`; `reason`, why nothing could be compared, or None; `holdout`: how many `examples`,
-        `groups`, `nodes`, nodes `with_positive`, and test examples that are `left_out`; `figures`:
+        `groups`, examples with `accepted` labels, `nodes`, nodes `with_positive`, and test examples
+        that are `left_out`; `figures`:
         `name`, `nodes`, `challenger`, `champion`, `difference` and `ci95`, None where a figure is
         not defined.
 
@@ -62,7 +65,7 @@ def compare(champion: Path, config: Config) -> dict[str, Any]:
     try:
         known = _learnt(champion, config)
         found = models.load(champion)
-        return _compared(problem, challenger, found, champion, known, config)
+        return _compared(problem, challenger, found, champion, known, config, accepted)
     except (Incomparable, ArtifactError) as error:
         return {"schema": SCHEMA, "reason": str(error), "holdout": None, "figures": []}
 
@@ -87,6 +90,7 @@ def _compared(
     folder: Path,
     known: np.ndarray,
     config: Config,
+    accepted: Path | None,
 ) -> dict[str, Any]:
     data = problem.data
     test = data.rows("test")
@@ -94,11 +98,12 @@ def _compared(
     fresh = learnt.fresh(known, ids, groups)
     rows, groups = test[fresh], groups[fresh]
     ours, theirs = _common(problem, found.ensemble)
-    labels = problem.labels[rows]
-    positive = np.asarray(labels.sum(axis=0, dtype=np.int64))[ours]
+    labels, unknown, old = _labels(problem, rows, ours, found.ensemble, theirs, accepted)
+    positive = np.asarray(labels.sum(axis=0, dtype=np.int64))
     holdout = {
         "examples": len(rows),
         "groups": len(set(groups)),
+        "accepted": old,
         "nodes": len(ours),
         "with_positive": int((positive > 0).sum()),
         "left_out": len(test) - len(rows),
@@ -108,37 +113,15 @@ def _compared(
         return result
     rule = "tuned" if {"tuned"} <= {*challenger.cuts} & {*found.ensemble.cuts} else "half"
     weights = row_weights(groups, config.retrain.replicates, seed=config.seed)
-    features, unknown = _encoded(found, folder, data, rows, config), problem.unknown_of(rows)
-    support = problem.support()
-    width = len(found.ensemble.hierarchy)
-    place = np.full(len(problem.hierarchy), -1)
-    place[ours] = theirs
+    support = problem.support()[ours]
+    judged = (labels, unknown, support, weights, rule)
     with progress.bar("comparing", total=2, unit="model") as bar:
-        first = _evaluated(
-            challenger,
-            np.asarray(data.features[rows]),
-            labels,
-            unknown,
-            support,
-            ours,
-            weights,
-            rule,
-        )
+        first = _evaluated(challenger, np.asarray(data.features[rows]), ours, *judged)
         bar.advance(note="challenger")
-        moved = np.zeros(width, np.int64)
-        moved[theirs] = support[ours]
-        second = _evaluated(
-            found.ensemble,
-            features,
-            _moved(labels, place, width),
-            None if unknown is None else _moved(unknown, place, width),
-            moved,
-            theirs,
-            weights,
-            rule,
-        )
+        features = _encoded(found, folder, data, rows, config)
+        second = _evaluated(found.ensemble, features, theirs, *judged)
         bar.advance(note="champion")
-    bins = rarity_bins(support[ours])
+    bins = rarity_bins(support)
     nodes = {f"macro_ap/rarity={name}": int((bins == name).sum()) for name in RARITY_BINS}
     names = ["micro_ap", "macro_ap", f"macro_f1/{rule}", *(n for n, some in nodes.items() if some)]
     result["figures"] = [
@@ -162,41 +145,85 @@ def _common(problem: Problem, champion: Ensemble) -> tuple[np.ndarray, np.ndarra
     return np.array(ours), np.array(theirs)
 
 
-def _moved(labels: sparse.csr_array, place: np.ndarray, width: int) -> sparse.csr_array:
-    """Labels (example, node) with their columns in other places; those at -1 are left out."""
-    entries = labels.tocoo()
-    columns = place[entries.col]
-    kept = columns >= 0
-    return sparse.csr_array(
-        (np.ones(int(kept.sum()), np.bool_), (entries.row[kept], columns[kept])),
-        shape=(labels.shape[0], width),
-    )
+def _labels(
+    problem: Problem,
+    rows: np.ndarray,
+    ours: np.ndarray,
+    champion: Ensemble,
+    theirs: np.ndarray,
+    accepted: Path | None,
+) -> tuple[sparse.csr_array, sparse.csr_array | None, int]:
+    """Positives and unknown labels (example, common node), and how many examples have old ones."""
+    labels = sparse.csr_array(problem.labels[rows][:, ours])
+    unknown = problem.unknown_of(rows)
+    unknown = None if unknown is None else sparse.csr_array(unknown[:, ours])
+    if accepted is None:
+        return labels, unknown, 0
+    before = learning.problem(prepared.read(accepted))
+    if before.hierarchy.nodes != champion.hierarchy.nodes:
+        raise Incomparable("the champion's data have other nodes than the champion")
+    place = {name: row for row, name in enumerate(before.data.examples["id"])}
+    names = problem.data.examples["id"].to_numpy()[rows]
+    then = np.array([place.get(name, -1) for name in names])
+    known = np.flatnonzero(then >= 0)
+    kept = np.flatnonzero(then < 0)
+    order = np.argsort(np.concatenate([kept, known]))
+
+    def joined(now: sparse.csr_array | None, old: sparse.csr_array | None) -> sparse.csr_array:
+        shape = (len(rows), len(ours))
+        now = sparse.csr_array(shape, dtype=np.bool_) if now is None else now
+        mine = sparse.csr_array((len(known), len(ours)), dtype=np.bool_)
+        mine = mine if old is None else old[then[known]][:, theirs]
+        return sparse.csr_array(sparse.vstack([now[kept], mine], format="csr")[order])
+
+    old = before.unknown
+    if unknown is not None or old is not None:
+        unknown = joined(unknown, old)
+    return joined(labels, before.labels), unknown, len(known)
 
 
 def _evaluated(
     ensemble: Ensemble,
     features: np.ndarray,
+    nodes: np.ndarray,
     labels: sparse.csr_array,
     unknown: sparse.csr_array | None,
     support: np.ndarray,
-    nodes: np.ndarray,
     weights: np.ndarray,
     rule: str,
 ) -> Evaluation:
-    """Figures of one of the two; all but the chosen nodes are passed over."""
+    """Figures of one of the two; all but the common nodes are passed over.
+
+    Args:
+        ensemble: the one.
+        features: (example, feature) as it takes them.
+        nodes: (common node,) their places in its hierarchy.
+        labels: (example, common node).
+        unknown: the same.
+        support: (common node,) positives that the challenger has learnt from.
+        weights: see `row_weights`.
+        rule: that decides.
+    """
     scored = np.zeros(len(ensemble.hierarchy), np.bool_)
     scored[nodes] = True
-    bins = rarity_bins(support[scored])
+    bins = rarity_bins(support[np.argsort(nodes)])
     return evaluate(
-        labels,
+        _placed(labels, nodes, len(scored)),
         lambda rows: ensemble.predict_proba(features[rows]),
         {rule: partial(ensemble.decide, rule=rule)},
         ensemble.share,
         weights,
         {f"rarity={name}": bins == name for name in RARITY_BINS if (bins == name).any()},
         scored=scored,
-        unknown=unknown,
+        unknown=None if unknown is None else _placed(unknown, nodes, len(scored)),
     )
+
+
+def _placed(labels: sparse.csr_array, nodes: np.ndarray, width: int) -> sparse.csr_array:
+    """Labels (example, common node) in a hierarchy's own columns."""
+    found = labels.tocoo()
+    values = np.ones(found.nnz, np.bool_)
+    return sparse.csr_array((values, (found.row, nodes[found.col])), (labels.shape[0], width))
 
 
 def _difference(challenger: Evaluation, champion: Evaluation, name: str) -> dict[str, Any]:
@@ -255,9 +282,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline.champion.compare")
     parser.add_argument("champion", type=Path, help="the folder of its bundle")
     parser.add_argument("output", type=Path, help="JSON")
+    parser.add_argument("--accepted", type=Path, help="the folder of its prepared data")
     asked = parser.parse_args()
     try:
-        files.write_json(asked.output, compare(asked.champion, configs.load()))
+        found = compare(asked.champion, configs.load(), asked.accepted)
+        files.write_json(asked.output, found)
     except RarenodeError as error:
         progress.refuse(str(error))
         return 2

@@ -36,11 +36,12 @@ def holdout(comparison: dict[str, Any] | None) -> str:
     if not comparison or comparison["holdout"] is None:
         return ""
     found = comparison["holdout"]
-    out = f", {found['left_out']:,} test examples left out: the champion has learnt from them"
+    out = f" Left out: {found['left_out']:,} that the champion has learnt from."
     return (
-        f"{found['examples']:,} examples in {found['groups']:,} groups that neither has learnt "
-        f"from, {found['nodes']:,} nodes that both have ({found['with_positive']:,} with a "
-        f"positive){out if found['left_out'] else ''}."
+        f"{found['examples']:,} test examples in {found['groups']:,} groups that neither has "
+        f"learnt from, {found['accepted']:,} of them with the labels of the champion's data; "
+        f"{found['nodes']:,} nodes that both have, {found['with_positive']:,} with a positive."
+        f"{out if found['left_out'] else ''}"
     )
 
 

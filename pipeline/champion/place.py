@@ -28,21 +28,33 @@ def materialise(commit: str, name: str) -> Path:
     """
     folder = _STORE / commit[:16]
     if not folder.is_dir():
-        from dvc.api import DVCFileSystem
-        from dvc.exceptions import DvcException
-
         with files.whole_folder(folder) as temporary:
-            try:
-                stored = DVCFileSystem(url=".", rev=commit)
-                stored.get(paths.BUNDLE.as_posix(), str(temporary / "bundle"), recursive=True)
-                complete = (temporary / "bundle" / "bundle.json").is_file()
-            except (DvcException, OSError) as error:
-                raise WorkspaceError(
-                    f"expected the bundle of {name} in DVC's cache or its remote, found: {error}"
-                ) from error
-            if not complete:
-                raise WorkspaceError(f"expected the bundle of {name} in DVC's cache, found none")
+            fetch(commit, paths.BUNDLE, temporary / "bundle", f"the bundle of {name}")
     return folder / "bundle"
+
+
+def fetch(commit: str, path: Path, target: Path, what: str) -> None:
+    """Take a folder of a commit from DVC's cache or its remote.
+
+    Args:
+        commit: its dvc.lock says what is in the folder.
+        path: of the folder in the workspace.
+        target: where it goes; not there yet.
+        what: it is, for the message.
+
+    Raises:
+        WorkspaceError: it is in neither.
+    """
+    from dvc.api import DVCFileSystem
+
+    try:
+        DVCFileSystem(url=".", rev=commit).get(path.as_posix(), str(target), recursive=True)
+    except Exception as error:  # DVC's layers and each kind of remote have their own
+        raise WorkspaceError(
+            f"expected {what} in DVC's cache or its remote, found: {error}"
+        ) from error
+    if not target.is_dir():
+        raise WorkspaceError(f"expected {what} in DVC's cache or its remote, found none")
 
 
 def current() -> Path | None:

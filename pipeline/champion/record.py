@@ -19,16 +19,18 @@ def write(
     base: str,
     fingerprint: dict[str, str],
     against: str | None,
-    comparison: dict[str, Any] | None,
-) -> dict[str, Any]:
-    """Write the record of the version that is made in a worktree, and return it.
+    holdout: dict[str, Any] | None,
+    figures: list[dict[str, Any]],
+) -> None:
+    """Write the record of the version that is made in a worktree.
 
     Args:
         folder: the worktree.
         base: the commit that it was checked out from.
         fingerprint: of data and parameters.
         against: the champion that it was held against.
-        comparison: with it; None where there was no champion, or the comparison did not count.
+        holdout: on which; None where nothing was compared.
+        figures: of the verdict.
     """
     metrics = files.read_json(folder / paths.METRICS)
     test = metrics["test"]
@@ -41,11 +43,10 @@ def write(
         **fingerprint,
         "test": {name: test[name] for name in ("micro_ap", "macro_ap")},
         "against": against,
-        "holdout": comparison and comparison["holdout"],
-        "figures": comparison["figures"] if comparison else [],
+        "holdout": holdout,
+        "figures": figures,
     }
     files.write_json(folder / FILE, record)
-    return record
 
 
 def read(version: Version) -> dict[str, Any] | None:

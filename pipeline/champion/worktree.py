@@ -16,6 +16,7 @@ from pipeline.champion.processes import git
 from pipeline.errors import WorkspaceError
 
 _PLACE = paths.STATE / "challenger"
+REPORTS = paths.STATE / "challenger-reports"  # of the last one, whatever became of it
 
 
 @contextmanager
@@ -31,7 +32,10 @@ def checked_out(commit: str) -> Iterator[Path]:
         git("worktree", "add", "--quiet", "--detach", str(_PLACE), commit)
         folder = (_PLACE / git("rev-parse", "--show-prefix")).resolve()
         _share(folder)
-        yield folder
+        try:
+            yield folder
+        finally:
+            _keep_reports(folder)
     finally:
         remove()
 
@@ -40,6 +44,12 @@ def remove() -> None:
     """Remove the copy, also what a killed retrain left of one."""
     shutil.rmtree(_PLACE, ignore_errors=True)
     git("worktree", "prune")
+
+
+def _keep_reports(folder: Path) -> None:
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    if (made := folder / paths.REPORT.parent).is_dir():
+        shutil.copytree(made, REPORTS)
 
 
 def has_remote() -> bool:
