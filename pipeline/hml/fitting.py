@@ -11,6 +11,7 @@ from scipy import sparse
 from pipeline.hml import example_weights
 from pipeline.hml import unknown as unknown_labels
 from pipeline.hml.calibration import Calibration, Noise, Scores, fit_calibration
+from pipeline.hml.checkpoint import Keeper
 from pipeline.hml.decisions import budget_cuts, half_cuts, prior_matched_cuts_streamed
 from pipeline.hml.ensemble import WORK, Combination, Ensemble
 from pipeline.hml.folds import folds, learners
@@ -43,6 +44,7 @@ def fit_members(
     rows: Int[np.ndarray, " row"] | None = None,
     scored: np.ndarray | None = None,
     on_epoch: EpochEnd | None = None,
+    keeper: Keeper | None = None,
 ) -> "Fitted":
     """Fit the members of each kind; `Fitted.ensemble` makes an ensemble of them.
 
@@ -68,6 +70,7 @@ def fit_members(
         rows: (row,) the examples that are learnt from; None is all.
         scored: (node,) bool, the nodes that count; None is all.
         on_epoch: see `train`.
+        keeper: see `train`; the other kinds are fitted anew, which takes less.
 
     Raises:
         ValueError: a kind is unknown or comes twice, there are too few members or examples, several
@@ -106,7 +109,7 @@ def fit_members(
         unknown=hidden,
         seed=seed,
     )
-    members = {kind: LEARN[kind](problem, on_epoch) for kind in kinds}
+    members = {kind: LEARN[kind](problem, on_epoch, keeper) for kind in kinds}
     return Fitted(problem, members, fold)
 
 
