@@ -81,7 +81,11 @@ class Server:
 
     def _do(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=100
+            command,
+            env=self.environment | {"PWD": os.getcwd()},  # as a shell does; prefect.yaml reads it
+            capture_output=True,
+            text=True,
+            timeout=200,
         )
 
 
