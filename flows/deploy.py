@@ -32,6 +32,7 @@ from pipeline.errors import ConfigError, WorkspaceError
 
 TAG = "rarenode"  # of every deployment of ours
 FLOWS = {"retrain": scheduled.retrain, "train": scheduled.train}
+_COMMANDS = {"retrain": "retrain", "train": "run"}
 _STRATEGY = {
     "wait": ConcurrencyLimitStrategy.ENQUEUE,
     "skip": ConcurrencyLimitStrategy.CANCEL_NEW,
@@ -155,6 +156,7 @@ def _deployment(request: Request, schedule: CronSchedule | None, here: Path) -> 
             limit=1, collision_strategy=_STRATEGY[request.overlap]
         ),
         parameters=parameters,
+        description=f"`rarenode {_COMMANDS[request.flow]}` in {here}",
         paused=request.paused,
         tags=[TAG],
         work_pool_name=request.pool,

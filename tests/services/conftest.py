@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -35,10 +34,11 @@ class Server:
 
     url: str
     environment: dict[str, str]
+    login: tuple[str, str] | None = None
 
     def post(self, path: str, **body: Any) -> Any:
         for _ in range(10):  # SQLite under load: Prefect's own client asks again, too
-            response = httpx.post(f"{self.url}/{path}", json=body, timeout=30)
+            response = httpx.post(f"{self.url}/{path}", json=body, timeout=30, auth=self.login)
             if response.status_code != 503:
                 break
             time.sleep(1)
@@ -69,14 +69,23 @@ class Server:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def deployment(self, name: str) -> dict[str, Any]:
+        """What the server knows of a deployment; `name` is the flow's, a slash, and its own."""
+        response = httpx.get(f"{self.url}/deployments/name/{name}", timeout=30, auth=self.login)
+        response.raise_for_status()
+        return response.json()
+
     def start(self, deployment: str) -> None:
-        """Ask for a run now; `deployment` is the flow's name, a slash, and its own."""
-        found = httpx.get(f"{self.url}/deployments/name/{deployment}", timeout=30).json()
-        self.post(f"deployments/{found['id']}/create_flow_run")
+        """Ask for a run now."""
+        self.post(f"deployments/{self.deployment(deployment)['id']}/create_flow_run")
 
     def _do(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=100
+            command,
+            env=self.environment | {"PWD": os.getcwd()},  # as a shell does; prefect.yaml reads it
+            capture_output=True,
+            text=True,
+            timeout=200,
         )
 
 
@@ -91,9 +100,22 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def worker(prefect: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A worker of the pool `rarenode`, for all tests."""
-    folder = tmp_path_factory.mktemp("worker")
+    with running_worker(prefect, tmp_path_factory.mktemp("worker")):
+        yield
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The URL of a PostgreSQL database, with the password in it."""
+    with postgresql.cluster() as url:
+        yield url
+
+
+@contextmanager
+def running_worker(server: Server, folder: Path) -> Iterator[None]:
+    """A worker of the pool `rarenode`; a run that it has begun ends with it."""
     command = [str(PREFECT), "worker", "start", "--pool", "rarenode", "--type", "process"]
-    with _process(command, folder, prefect.environment):
+    with _process(command, folder, server.environment):
         yield
 
 
@@ -114,9 +136,7 @@ def database(cluster: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @contextmanager
 def running_server(home: Path, **settings: str) -> Iterator[Server]:
     """A server whose state is in `home`, with settings of Prefect's on top."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = postgresql.free_port()
     url = f"http://127.0.0.1:{port}/api"
     named = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
     environment = (

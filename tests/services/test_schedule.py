@@ -10,7 +10,7 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from tests.flows.conftest import git, gone, runs, wait_for_child
+from tests.flows.conftest import ROOT, git, gone, runs, wait_for_child
 
 from .conftest import Server, until
 
@@ -205,3 +205,31 @@ def test_name_that_another_workspace_has_is_refused(
     done = prefect.rarenode("deploy", "--flow", "train", "--name", "mine")
     assert done.returncode == 2
     assert f"found 'train/mine' of {place}" in done.stderr
+
+
+@pytest.mark.usefixtures("worker")
+def test_prefect_yaml_makes_the_same_schedule_and_it_runs(prefect: Server, place: Path):
+    deploy(prefect, "--cron", "0 3 * * 1", "--name", "weekly")
+    ours = prefect.deployment("train/weekly")
+    text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
+    for before, after in (("scheduled.retrain", "scheduled.train"), ("weekly", "weekly-too")):
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    Path("prefect.yaml").write_text(text)
+    Path(".venv").symlink_to(Path(sys.executable).parents[1])
+    prefect.prefect("--no-prompt", "deploy", "--all")
+    theirs = prefect.deployment("train/weekly-too")
+    for what in ("entrypoint", "parameters", "tags", "work_pool_name", "paused"):
+        assert theirs[what] == ours[what]
+    assert theirs["concurrency_options"] == ours["concurrency_options"]
+    for found in (ours, theirs):
+        assert found["global_concurrency_limit"]["limit"] == 1
+        (schedule,) = found["schedules"]
+        assert (schedule["active"], schedule["schedule"]["cron"]) == (True, "0 3 * * 1")
+        assert schedule["schedule"]["timezone"] == "UTC"
+    assert theirs["job_variables"] == ours["job_variables"] | {
+        "command": ".venv/bin/python -m prefect.engine"
+    }
+
+    prefect.start("train/weekly-too")
+    assert awaiting(prefect, "weekly-too", "Completed")

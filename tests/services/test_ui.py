@@ -43,8 +43,10 @@ def test_pages_show_the_stages_their_states_and_the_headline_numbers(
     page.click("Task Runs")
     shown(page, "first\nCached", "left\nCached", "right\nCached", "last\nCompleted")
 
-    page.open(f"{ui}/runs/flow-run/{failed['id']}")
+    page.open(f"{ui}/runs/flow-run/{failed['id']}", height=6000)  # the log is drawn as it is seen
     shown(page, "Failed", "RuntimeError: broken on purpose")
+    page.click("Task Runs")
+    shown(page, "first\nCompleted", "last\nFailed")
 
     (artifact,) = prefect.post(
         "artifacts/filter",
