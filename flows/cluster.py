@@ -35,3 +35,23 @@ def address(asked: str) -> Iterator[str]:
     }
     with DaskTaskRunner(cluster_kwargs=options) as runner:
         yield str(runner.client.scheduler_info(n_workers=0)["address"])
+
+
+@contextmanager
+def for_stages(asked: str | None) -> Iterator[None]:
+    """Let the stages of a run find the cluster while the block runs; None: they use none.
+
+    Raises:
+        RarenodeError: it cannot be used; said here, before anything runs.
+    """
+    if asked is None:
+        yield
+        return
+    with address(asked) as found:
+        with connection.reach(found):
+            pass
+        os.environ[connection.VARIABLE] = found
+        try:
+            yield
+        finally:
+            del os.environ[connection.VARIABLE]

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import Any
 
+from pipeline.commands import options
 from pipeline.errors import DatasetError
 
 
@@ -29,11 +30,12 @@ def add(commands: Any) -> None:
         metavar="SECTION.KEY=VALUE",
         help="a parameter; may be given several times",
     )
+    options.add_cluster(run, "the training of the members")
     run.set_defaults(command=_run)
 
 
-def _run(options: argparse.Namespace) -> int:
-    from flows import workspace
+def _run(asked: argparse.Namespace) -> int:
+    from flows import cluster, workspace
     from pipeline import own_files
     from pipeline.artifacts import paths
     from pipeline.config import edit
@@ -41,11 +43,11 @@ def _run(options: argparse.Namespace) -> int:
 
     workspace.check()
     changes: list[tuple[str, Any]] = []
-    if options.dataset is not None:
-        changes.append(("dataset", options.dataset))
-    if options.profile is not None:
-        changes.append(("profile", options.profile))
-    changes += [edit.assignment(text) for text in options.set]
+    if asked.dataset is not None:
+        changes.append(("dataset", asked.dataset))
+    if asked.profile is not None:
+        changes.append(("profile", asked.profile))
+    changes += [edit.assignment(text) for text in asked.set]
     with workspace.exclusive():
         edited = edit.plan(changes)
         if renewed := own_files.changed(edited.config):
@@ -56,11 +58,12 @@ def _run(options: argparse.Namespace) -> int:
         own_files.check(edited.config)
         workspace.check_sections(edited.sections)
         source.keep(paths.raw(edited.config.dataset))  # where people put files by hand
-        edited.write()
-        for line in edited.diff():
-            print(line)
-        for note in own_files.gone(edited.config):
-            print(f"Note: {note}", file=sys.stderr)
-        from flows import terminal  # Prefect takes seconds to import: only now is it worth it
+        with cluster.for_stages(asked.cluster):
+            edited.write()
+            for line in edited.diff():
+                print(line)
+            for note in own_files.gone(edited.config):
+                print(f"Note: {note}", file=sys.stderr)
+            from flows import terminal  # Prefect takes seconds to import: only now is it worth it
 
-        return terminal.run()
+            return terminal.run()

@@ -25,6 +25,7 @@ from pipeline.hml.training import EpochEnd, Settings, Training
 from pipeline.hml.tuned import tuned_cuts
 from pipeline.hml.unknown import checked
 
+Elsewhere = Callable[[Problem, Sequence[str]], dict[str, Members]]
 Pair = Float[np.ndarray, "2 example node"]
 
 
@@ -43,6 +44,7 @@ def fit_members(
     rows: Int[np.ndarray, " row"] | None = None,
     scored: np.ndarray | None = None,
     on_epoch: EpochEnd | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> "Fitted":
     """Fit the members of each kind; `Fitted.ensemble` makes an ensemble of them.
 
@@ -68,6 +70,8 @@ def fit_members(
         rows: (row,) the examples that are learnt from; None is all.
         scored: (node,) bool, the nodes that count; None is all.
         on_epoch: see `train`.
+        elsewhere: learns the members in the place of this process, of which `on_epoch` hears
+            nothing.
 
     Raises:
         ValueError: a kind is unknown or comes twice, there are too few members or examples, several
@@ -106,6 +110,8 @@ def fit_members(
         unknown=hidden,
         seed=seed,
     )
+    if elsewhere is not None:
+        return Fitted(problem, elsewhere(problem, kinds), fold)
     members = {kind: LEARN[kind](problem, on_epoch) for kind in kinds}
     return Fitted(problem, members, fold)
 

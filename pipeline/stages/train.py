@@ -20,7 +20,8 @@ from pipeline.hml.fitting import Fitted, fit_members
 from pipeline.hml.folds import FEWEST
 from pipeline.hml.network import Networks
 from pipeline.hml.timing import step_ratio
-from pipeline.stages import bundling, learning
+from pipeline.stages import bundling, elsewhere, learning
+from pipeline.stages.elsewhere import Learner
 from pipeline.stages.learning import Method, Problem
 
 
@@ -30,11 +31,19 @@ def run(config: Config) -> list[Path]:
     tuned = learning.tuned_values()
     methods = learning.methods(config.train)
     # Both at the end or neither: the baselines of one run do not belong beside another's bundle.
-    with files.whole_folder(paths.BUNDLE) as bundle, files.whole_folder(paths.BASELINES) as others:
-        for method in methods:
+    with (
+        files.whole_folder(paths.BUNDLE) as bundle,
+        files.whole_folder(paths.BASELINES) as others,
+        elsewhere.learner() as learner,
+    ):
+
+        def fit_one(method: Method) -> tuple[Fitted, Seconds]:
+            settings = learning.settings(method, config.train, tuned[method])
+            return fit(method, settings, problem, config, learner)
+
+        for method, (fitted, seconds) in elsewhere.each(methods, fit_one, at_once=bool(learner)):
             settings = learning.settings(method, config.train, tuned[method])
             name = learning.full_name(method, tuned[method])
-            fitted, seconds = fit(method, settings, problem, config)
             whole = seconds.total()
             made: dict[str, Any] = {"seed": config.seed, "tuned": tuned[method]}
             made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
@@ -98,9 +107,16 @@ class Seconds:
 
 
 def fit(
-    method: Method, settings: Settings, problem: Problem, config: Config
+    method: Method,
+    settings: Settings,
+    problem: Problem,
+    config: Config,
+    learner: Learner | None = None,
 ) -> tuple[Fitted, Seconds]:
-    """Fit the members of one method: of all kinds for the product's own, networks for baselines."""
+    """Fit the members of one method: of all kinds for the product's own, networks for baselines.
+
+    With a `learner` they are learnt elsewhere.
+    """
     data = problem.data
     rows = data.rows("train", "valid")
     groups = data.examples["group"].to_numpy()[rows]
@@ -132,7 +148,11 @@ def fit(
             rows=rows,
             scored=problem.scored,
             on_epoch=after_epoch,
+            elsewhere=learner,
         )
+        if learner is not None:
+            seconds.mark()
+            bar.advance(settings.epochs)
     return fitted, seconds
 
 
