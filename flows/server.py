@@ -1,10 +1,13 @@
 """Getting Prefect's server up while everything else is still being imported."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from flows import guard
 from pipeline.errors import WorkspaceError
 
 
@@ -14,7 +17,8 @@ def starting() -> Iterator[None]:
 
     The temporary server is a child of this process. Ctrl-C on a terminal goes to children too, and
     a server that ends first leaves the flow nobody to tell how it ended; so the child inherits a
-    blocked SIGINT. It still ends with this process, by SIGTERM.
+    blocked SIGINT. It still ends with this process, by SIGTERM; if this process is killed, the
+    guard ends it.
 
     Raises:
         WorkspaceError: the configured server cannot be reached.
@@ -26,6 +30,7 @@ def starting() -> Iterator[None]:
     from prefect.settings import PREFECT_API_URL
 
     failures: list[Exception] = []
+    reached = threading.Event()
 
     def reach() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
@@ -34,8 +39,13 @@ def starting() -> Iterator[None]:
                 client.hello()
         except Exception as error:
             failures.append(error)
+        finally:
+            reached.set()
 
     thread = threading.Thread(target=reach, daemon=True)
+    if not PREFECT_API_URL.value():
+        guard.start()  # before the server, so that at exit the server ends first
+        threading.Thread(target=_hand_over, args=(reached,), daemon=True).start()
     thread.start()
     yield
     while thread.is_alive():
@@ -48,3 +58,17 @@ def starting() -> Iterator[None]:
             "with `prefect server start`, or unset PREFECT_API_URL to run without one."
         )
     raise failures[0]
+
+
+def _hand_over(reached: threading.Event) -> None:
+    """Let the guard know the temporary server as soon as there is one: Prefect does not tell."""
+    known: set[int] = set()
+    while not reached.wait(0.02):
+        # Imported by the other thread; asking for it here, too, could break that import off.
+        module: Any = sys.modules.get("prefect.server.api.server")
+        if (server := getattr(module, "SubprocessASGIServer", None)) is None:
+            continue
+        process = server().server_process  # the one of this process
+        if process is not None and process.pid not in known:  # another one if its port was taken
+            known.add(process.pid)
+            guard.watch(process.pid)

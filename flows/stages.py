@@ -1,5 +1,6 @@
 """The only place that runs DVC: which stages there are, which are up to date, and running one."""
 
+import contextlib
 import logging
 import os
 import re
@@ -17,13 +18,13 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo, lock_repo
 from dvc.repo.index import Index
 
+from flows import guard
 from pipeline import progress
 from pipeline.artifacts import paths
 from pipeline.errors import WorkspaceError
 
 LOGS = paths.STATE / "logs"  # the whole output of each stage's latest run
 TAIL = 60  # lines of a failed stage's output that go into its exception
-GRACE = 5.0  # seconds between asking a stage to stop and killing it
 
 _SKIPPED = "didn't change, skipping"
 _BUSY = "is busy, it is being blocked by"
@@ -44,12 +45,17 @@ class StageFailed(Exception):
     Attributes:
         stage: its name.
         refusal: the one message for the user if the user can fix it, else None.
+        killed: the name of the signal from elsewhere that ended the stage or its DVC, else None.
     """
 
-    def __init__(self, stage: str, output: str, refusal: str | None = None):
-        super().__init__(f"stage {stage!r} failed.\n{output}")
+    def __init__(
+        self, stage: str, output: str, refusal: str | None = None, killed: str | None = None
+    ):
+        what = "failed." if killed is None else f"was ended by {killed}, which is not of this run."
+        super().__init__(f"stage {stage!r} {what}\n{output}")
         self.stage = stage
         self.refusal = refusal
+        self.killed = killed
 
 
 class StageStopped(Exception):
@@ -143,7 +149,7 @@ def reproduce(
                 f"expected no other DVC at work in {Path.cwd()}, found process {processes}: "
                 "`dvc repro`, or a stage that outlived a killed run. Wait for it, or end it."
             )
-        raise StageFailed(stage, output, refusal)
+        raise StageFailed(stage, output, refusal, _signal_of(process.returncode, output))
     return state
 
 
@@ -167,15 +173,7 @@ def stop_all() -> None:
     _stopping.set()
     with _running_lock:
         processes = list(_running)
-    for process in processes:
-        _signal_group(process, signal.SIGTERM)
-    for process in processes:
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            pass
-        # Also when DVC itself is gone: a child of the stage may have ignored the first signal.
-        _signal_group(process, signal.SIGKILL)
+    guard.end([-process.pid for process in processes])
 
 
 def allow() -> None:
@@ -196,12 +194,14 @@ def _process(
         **variables,
     }
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item"]
+    command += ["--force"] if force else []
     with _running_lock:  # else a stage could start right after stop_all
         if _stopping.is_set():
             raise StageStopped(stage)
         process = subprocess.Popen(
-            [*command, *(["--force"] if force else []), stage],
-            stdin=subprocess.DEVNULL,
+            # Starts when the guard knows of it: a flow killed in between would leave it behind.
+            ["/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh", *command, stage],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -213,17 +213,32 @@ def _process(
         _running.add(process)
     try:
         with process:
+            guard.watch(-process.pid)
+            threading.Thread(target=_end_with, args=(process,), daemon=True).start()
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # stopped before it began
+                process.stdin.write("\n")
+                process.stdin.close()
             yield process
     finally:
+        guard.forget(-process.pid)
         with _running_lock:
             _running.discard(process)
 
 
-def _signal_group(process: subprocess.Popen[str], number: int) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass  # the group has ended
+def _end_with(process: subprocess.Popen[str]) -> None:
+    """End the stage when its DVC has ended: else it would go on, and nobody would note its end."""
+    process.wait()
+    guard.end([-process.pid])
+
+
+def _signal_of(code: int, output: str) -> str | None:
+    """The signal that ended DVC, or the stage as DVC says; None if none did."""
+    said = re.findall(r"exited with (-?\d+)$", output, re.MULTILINE)
+    for number in (-code, *(-int(text) for text in said), *(int(text) - 128 for text in said)):
+        with contextlib.suppress(ValueError):
+            return signal.Signals(number).name
+    return None
 
 
 @contextmanager

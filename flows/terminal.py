@@ -39,9 +39,13 @@ def run() -> int:
             from flows import stages
 
             watcher.planned(list(stages.plan()))  # the list stands there while Prefect starts
+            from prefect import tags
+
+            from flows import history
             from flows.train import train
 
-        state = train(return_state=True)
+        with tags(history.tag()):  # from the first moment: it may be killed in the second
+            state = train(return_state=True)
     stage_states: Any = state.result(raise_on_failure=False)
     if not state.is_completed():
         return _explain(state, stage_states)
@@ -62,6 +66,9 @@ def _explain(state: Any, stage_states: Any) -> int:
             print(failure.refusal, file=sys.stderr)
         elif isinstance(failure, RarenodeError):
             print(failure, file=sys.stderr)
+        elif isinstance(failure, StageFailed) and failure.killed is not None:
+            code = 1
+            print(_of_killed(failure.stage, failure.killed), file=sys.stderr)
         elif isinstance(failure, StageFailed):
             code = 1
             print(f"{failure}\nIts whole output: {log_of(failure.stage)}", file=sys.stderr)
@@ -72,6 +79,14 @@ def _explain(state: Any, stage_states: Any) -> int:
             code = 1
             print(f"the run ended {state.name}: {state.message}", file=sys.stderr)
     return code
+
+
+def _of_killed(stage: str, number: str) -> str:
+    memory = ", or by the system, which does so when memory runs out" if number == "SIGKILL" else ""
+    return (
+        f"stage {stage!r} was ended by {number} from outside{memory}. "
+        "The same command goes on where it stopped."
+    )
 
 
 def _summarise(console: Console, live: bool, stage_states: list[Any], seconds: float) -> None:

@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed
 
-from flows import headline, stages, watch
+from flows import headline, history, stages, watch
 from pipeline import config, progress
 from pipeline.artifacts import manifest
 
@@ -54,9 +54,11 @@ def train() -> list[State]:
     """Bring every stage up to date, in the order of DVC's own graph.
 
     Stages that do not depend on each other may run side by side; after a failure the stages that
-    wait for it do not run, and the flow ends Failed.
+    wait for it do not run, and the flow ends Failed. The workspace has to be held
+    (`workspace.exclusive`).
     """
     stages.allow()
+    history.reconcile()
     plan = stages.plan()
     watch.current().planned(list(plan))
     futures: dict[str, PrefectFuture[Any]] = {}

@@ -1,5 +1,6 @@
 """Whether there is a workspace here, and that one run at a time uses it."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from ruamel.yaml import YAML, YAMLError
 
+from flows import leftovers
 from pipeline.artifacts import paths
 from pipeline.errors import WorkspaceError
 
@@ -55,6 +57,8 @@ def check_sections(sections: Iterable[str]) -> None:
 def exclusive() -> Iterator[None]:
     """Hold the workspace while the block runs: two runs would pull each other's files away.
 
+    What a killed run has left is removed before.
+
     Raises:
         WorkspaceError: another run holds it, or the folder is not writable.
     """
@@ -70,4 +74,6 @@ def exclusive() -> Iterator[None]:
             f"expected a writable folder {paths.STATE} in {Path.cwd()}, found: {error}"
         ) from None
     with held:
+        for note in leftovers.clear():
+            print(f"Note: {note}", file=sys.stderr)
         yield

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pipeline.errors import ArtifactError, WorkspaceError
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes `path`'s place only if the block succeeds."""
     with _writable(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(**_beside(path))
     os.close(handle)
     temporary = Path(name)
     try:
@@ -31,7 +32,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path`; it takes `path`'s place if the block succeeds."""
     with _writable(path):
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        temporary = Path(tempfile.mkdtemp(**_beside(path)))
     try:
         yield temporary
         temporary.chmod(0o755)
@@ -40,6 +41,28 @@ def whole_folder(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+_UNFINISHED = re.compile(r"\..+\.(\d+)-[a-z0-9_]{8}\.unfinished(\.old)?")
+
+
+def _beside(path: Path) -> dict[str, Any]:
+    """Where a temporary lies and what it is called: it says whose it is."""
+    prefix = f".{path.name}.{os.getpid()}-"
+    return {"dir": path.parent, "prefix": prefix, "suffix": ".unfinished"}
+
+
+def unfinished(root: Path) -> Iterator[tuple[Path, int]]:
+    """Files and folders below `root` that did not take their places, or not yet.
+
+    Yields:
+        The path, and the id of the process that made it.
+    """
+    for place, folders, names in os.walk(root):
+        for name in [*folders, *names]:
+            if match := _UNFINISHED.fullmatch(name):
+                yield Path(place, name), int(match[1])
+        folders[:] = [name for name in folders if not _UNFINISHED.fullmatch(name)]
 
 
 @contextmanager

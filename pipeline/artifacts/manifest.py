@@ -42,7 +42,9 @@ def _git() -> dict[str, Any] | None:
         return None
     commit = _output("git", "rev-parse", "--verify", "--quiet", "HEAD")
     # dvc.lock changes because of a run; it does not change what runs.
-    status = _output("git", "status", "--porcelain", "--", ".", ":!dvc.lock")
+    # Killed while it renews its index, as `status` does by the way, git would leave that locked.
+    command = ("git", "--no-optional-locks", "status")
+    status = _output(*command, "--porcelain", "--", ".", ":!dvc.lock")
     if status is None:
         return None
     return {"commit": commit or None, "dirty": bool(status)}

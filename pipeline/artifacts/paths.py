@@ -25,6 +25,7 @@ BASELINES = Path("models/baselines")  # one bundle per baseline
 COST = Path("reports/cost.json")
 MANIFEST = Path("reports/manifest.json")
 STATE = Path(".rarenode")  # studies and other things that outlive a stage
+CHECKPOINTS = STATE / "checkpoints"  # of trainings that were interrupted
 DOWNLOADS = STATE / "downloads"  # raw files by sha256: DVC empties data/raw before it fetches
 
 

@@ -11,6 +11,7 @@ from scipy import sparse
 from pipeline.hml import example_weights
 from pipeline.hml import unknown as unknown_labels
 from pipeline.hml.calibration import Calibration, Noise, Scores, fit_calibration
+from pipeline.hml.checkpoint import Keeper
 from pipeline.hml.decisions import budget_cuts, half_cuts, prior_matched_cuts_streamed
 from pipeline.hml.ensemble import WORK, Combination, Ensemble
 from pipeline.hml.folds import folds, learners
@@ -44,6 +45,7 @@ def fit_members(
     rows: Int[np.ndarray, " row"] | None = None,
     scored: np.ndarray | None = None,
     on_epoch: EpochEnd | None = None,
+    keeper: Keeper | None = None,
     elsewhere: Elsewhere | None = None,
 ) -> "Fitted":
     """Fit the members of each kind; `Fitted.ensemble` makes an ensemble of them.
@@ -70,6 +72,7 @@ def fit_members(
         rows: (row,) the examples that are learnt from; None is all.
         scored: (node,) bool, the nodes that count; None is all.
         on_epoch: see `train`.
+        keeper: see `train`; the other kinds are fitted anew, which takes less.
         elsewhere: learns the members in the place of this process, of which `on_epoch` hears
             nothing.
 
@@ -112,7 +115,7 @@ def fit_members(
     )
     if elsewhere is not None:
         return Fitted(problem, elsewhere(problem, kinds), fold)
-    members = {kind: LEARN[kind](problem, on_epoch) for kind in kinds}
+    members = {kind: LEARN[kind](problem, on_epoch, keeper) for kind in kinds}
     return Fitted(problem, members, fold)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from pipeline.hml.checkpoint import Keeper
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members import (
     ForestMembers,
@@ -61,7 +62,7 @@ class Problem:
         return self.preprocessing.transform(np.asarray(self.features[self.rows[rows]]))
 
 
-def _networks(problem: Problem, on_epoch: EpochEnd | None) -> Members:
+def _networks(problem: Problem, on_epoch: EpochEnd | None, keeper: Keeper | None) -> Members:
     networks = train(
         problem.features,
         problem.labels,
@@ -75,11 +76,12 @@ def _networks(problem: Problem, on_epoch: EpochEnd | None) -> Members:
         unknown=problem.unknown,
         weight=problem.weight,
         on_epoch=on_epoch,
+        keeper=keeper,
     )
     return NetworkMembers(networks, problem.hierarchy)
 
 
-def _neighbours(problem: Problem, on_epoch: EpochEnd | None) -> Members:
+def _neighbours(problem: Problem, on_epoch: EpochEnd | None, keeper: Keeper | None) -> Members:
     assert problem.learns is not None
     features, labels = problem.standardised(), problem.learnt_labels()
     return NeighbourMembers(
@@ -92,7 +94,7 @@ def _neighbours(problem: Problem, on_epoch: EpochEnd | None) -> Members:
     )
 
 
-def _kernel(problem: Problem, on_epoch: EpochEnd | None) -> Members:
+def _kernel(problem: Problem, on_epoch: EpochEnd | None, keeper: Keeper | None) -> Members:
     assert problem.learns is not None
     features, labels = problem.standardised(), problem.learnt_labels()
     return KernelMembers(
@@ -105,7 +107,7 @@ def _kernel(problem: Problem, on_epoch: EpochEnd | None) -> Members:
     )
 
 
-def _forest(problem: Problem, on_epoch: EpochEnd | None) -> Members:
+def _forest(problem: Problem, on_epoch: EpochEnd | None, keeper: Keeper | None) -> Members:
     assert problem.learns is not None
     return ForestMembers.grow(
         problem.standardised(),
@@ -119,7 +121,7 @@ def _forest(problem: Problem, on_epoch: EpochEnd | None) -> Members:
     )
 
 
-LEARN: dict[str, Callable[[Problem, EpochEnd | None], Members]] = {
+LEARN: dict[str, Callable[[Problem, EpochEnd | None, Keeper | None], Members]] = {
     "network": _networks,
     "neighbours": _neighbours,
     "forest": _forest,

@@ -12,8 +12,9 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from pipeline.errors import RarenodeError
-from pipeline.hml import baselines, example_weights, memory
+from pipeline.hml import baselines, checkpoint, example_weights, memory
 from pipeline.hml.batches import Batch, DeviceBatches, HostBatches
+from pipeline.hml.checkpoint import Keeper, State
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.network import Networks
 from pipeline.hml.objective import Loss, Objective, loss_of
@@ -94,6 +95,7 @@ def train(
     unknown: Any = None,
     weight: Float[np.ndarray, " row"] | None = None,
     on_epoch: EpochEnd | None = None,
+    keeper: Keeper | None = None,
     device: torch.device | str = "cpu",
 ) -> Networks:
     """Train an ensemble; the same arguments on the same machine give the same weights.
@@ -118,6 +120,8 @@ def train(
             of as many copies would, and smaller batches do so in expectation.
         on_epoch: called with the number of finished epochs and the networks (in training mode, on
             their device); what it raises ends the training.
+        keeper: keeps the state of the training, which goes on from there, to the same bit;
+            `on_epoch` is not called again for what was done before.
         device: "cpu", or an accelerator such as "cuda", where layers compute in bfloat16, the loss
             in float32, and sums of a node's gradients may differ in the last bits from run to run.
 
@@ -143,9 +147,12 @@ def train(
         weight=weight,
         device=device,
     )
-    networks = training.networks
+    networks, done = training.networks, 0
     with training.randomness():
-        for epoch in range(1, settings.epochs + 1):
+        state = None if keeper is None else keeper.load()
+        if state is not None and training.restore(state):
+            done = state.epoch
+        for epoch in range(done + 1, settings.epochs + 1):
             networks.train()
             total = training.epoch()
             if not math.isfinite(total):
@@ -156,6 +163,8 @@ def train(
                 )
             if on_epoch is not None:
                 on_epoch(epoch, networks)
+            if keeper is not None and keeper.due(epoch):
+                keeper.save(training.state(epoch))
     del training  # gradients, the optimiser's moments
     memory.give_back()
     return networks.eval().cpu()
@@ -282,6 +291,14 @@ class Training:
         value.backward()
         self._optimiser.step()
         return value.detach()
+
+    def state(self, epoch: int) -> State:
+        """What the training is at after an epoch, within `randomness`."""
+        return checkpoint.take(epoch, self._optimiser, self._order)
+
+    def restore(self, state: State) -> bool:
+        """Be where `state` was taken, within `randomness`; False leaves everything as it is."""
+        return checkpoint.put(state, self._optimiser, self._order)
 
 
 @torch.no_grad()

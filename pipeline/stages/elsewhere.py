@@ -22,8 +22,10 @@ from threadpoolctl import threadpool_info
 
 from pipeline.cluster import connection, fingerprint, processes
 from pipeline.cluster.connection import Cluster
+from pipeline.hml.fitting import Elsewhere
 from pipeline.hml.learning import LEARN, Problem
 from pipeline.hml.members import KINDS, Members
+from pipeline.stages.seconds import Seconds
 
 TAIL = 60  # lines of a failed process's output that are told
 
@@ -56,8 +58,13 @@ class Learner:
         self._shared: dict[tuple[int, int], Any] = {}  # of features and labels -> on the cluster
         self._held: list[Any] = []  # so that no other array gets the same id
 
-    def __call__(self, problem: Problem, kinds: Sequence[str]) -> dict[str, Members]:
-        """Kind -> its members."""
+    def timed(self, seconds: Seconds) -> Elsewhere:
+        """What learns members of a problem; `seconds` hears what the epochs of networks took."""
+        return lambda problem, kinds: self._learn(problem, kinds, seconds)
+
+    def _learn(
+        self, problem: Problem, kinds: Sequence[str], seconds: Seconds
+    ) -> dict[str, Members]:
         cluster, threads = self._cluster, (torch.get_num_threads(), _blas_threads())
         shared = self._share(problem)
         bare = replace(problem, features=np.empty((0, 0), np.float32), labels=problem.labels[:0])
@@ -65,8 +72,10 @@ class Learner:
         futures = {job.kind: cluster.submit(learn, job, shared) for job in jobs}
         found: dict[str, Members] = {}
         for kind, future in futures.items():
-            arrays, options = cluster.result(future)
-            found[kind] = KINDS[kind].from_arrays(arrays, options, problem.hierarchy)
+            arrays, told = cluster.result(future)
+            found[kind] = KINDS[kind].from_arrays(arrays, told["options"], problem.hierarchy)
+            if kind == "network":
+                seconds.resume(told["seconds"])
         return found
 
     def _share(self, problem: Problem) -> Any:
@@ -110,7 +119,7 @@ def learn(job: Job, shared: tuple[np.ndarray, Any]) -> tuple[dict[str, np.ndarra
     """Learn members on a worker; a task of Dask.
 
     Returns:
-        arrays and options of the members.
+        arrays of the members, their `options` and what the epochs took, see `Seconds.kept`.
 
     Raises:
         WorkspaceError: the worker would give others.
@@ -135,7 +144,7 @@ def learn(job: Job, shared: tuple[np.ndarray, Any]) -> tuple[dict[str, np.ndarra
         if status == 0:
             with np.load(folder / "members.npz", allow_pickle=False) as content:
                 arrays = dict(content)
-            return arrays, json.loads((folder / "options.json").read_text(encoding="utf-8"))
+            return arrays, json.loads((folder / "told.json").read_text(encoding="utf-8"))
     raise RuntimeError("\n".join([f"exit status {status}", *output.splitlines()[-TAIL:]]))
 
 
@@ -145,9 +154,11 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     with (folder / "problem").open("rb") as stream:
         kind, problem = pickle.load(stream)
-    members: Members = LEARN[kind](problem, None)
+    seconds = Seconds()
+    members: Members = LEARN[kind](problem, lambda epoch, networks: seconds.mark(), None)
     np.savez(folder / "members.npz", allow_pickle=False, **members.arrays())
-    (folder / "options.json").write_text(json.dumps(members.options()), encoding="utf-8")
+    told = {"options": members.options(), "seconds": seconds.kept()}
+    (folder / "told.json").write_text(json.dumps(told), encoding="utf-8")
     return 0
 
 

@@ -5,23 +5,21 @@ of a trial is seeded by how many trials are finished, and so is its training: a 
 running when the study was cut off is drawn again, and comes out the same.
 """
 
-import hashlib
-import json
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+from filelock import FileLock
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
+from typing_extensions import override
 
-import pipeline.hml
 from pipeline.artifacts import paths
 from pipeline.config import Config
-from pipeline.stages import learning
+from pipeline.stages import identity
 from pipeline.stages.learning import Method, Problem
 
 DIVERGED = "diverged"  # attribute of a failed trial that would fail again: it counts as finished
@@ -31,6 +29,26 @@ _RANDOM_TRIALS = 4  # before the sampler has enough to learn from
 _SEEDED: tuple[Method, ...] = ("weighted", "bce", "mcloss")
 
 Trial = Callable[[int, optuna.Trial], tuple[TrialState, float | None]]
+
+
+class _Lock(JournalFileOpenLock):
+    """A journal's lock that ends with its process.
+
+    Optuna's own is a file, which a kill leaves; as a link to a relative path it blocks for ever.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
+        self._held = FileLock(journal.with_suffix(".held"))
+
+    @override
+    def acquire(self) -> bool:
+        self._held.acquire()
+        return True
+
+    @override
+    def release(self) -> None:
+        self._held.release()
 
 
 def storage(config: Config, problem: Problem, code: Path) -> JournalStorage:
@@ -43,25 +61,22 @@ def storage(config: Config, problem: Problem, code: Path) -> JournalStorage:
         problem: the data.
         code: the file that defines a trial, beside the core and this one.
     """
-    core = Path(pipeline.hml.__file__).parent
-    sources = [*sorted(core.rglob("*.py")), code, Path(__file__), Path(learning.__file__)]
     params = config.model_dump(include={"seed", "train", "tune"})
     del params["tune"]["trials"]
     for name in ("baselines", "beta", "budget", "cross_fit", "kinds"):
         del params["train"][name]
-    identity = {
-        "data": problem.data.info["sha256"],
-        "params": params,
-        "versions": [version(name) for name in ("numba", "numpy", "optuna", "torch")],
-        "code": [hashlib.sha256(source.read_bytes()).hexdigest() for source in sources],
-    }
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    key = identity.key(problem, params, code, Path(__file__), packages=("optuna",))
     journal = paths.STATE / "studies" / f"{key}.journal"
     journal.parent.mkdir(parents=True, exist_ok=True)
-    written = journal.read_bytes() if journal.exists() else b""
-    if written and not written.endswith(b"\n"):  # cut off: the next line would be lost, too
-        journal.write_bytes(written[: written.rfind(b"\n") + 1])
-    return JournalStorage(JournalFileBackend(str(journal)))
+    lock = _Lock(journal)
+    lock.acquire()  # another process may be writing
+    try:
+        written = journal.read_bytes() if journal.exists() else b""
+        if written and not written.endswith(b"\n"):  # cut off: the next line would be lost, too
+            journal.write_bytes(written[: written.rfind(b"\n") + 1])
+    finally:
+        lock.release()
+    return JournalStorage(JournalFileBackend(str(journal), lock))
 
 
 def resume(method: Method, journal: JournalStorage, config: Config) -> optuna.Study:

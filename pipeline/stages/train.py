@@ -4,12 +4,13 @@ Each example is left out by two members of each kind, whose scores place the cut
 kinds. Without `cross_fit` all members learn from everything, and decide at 0.5 alone.
 """
 
-import statistics
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from pipeline import progress
 from pipeline.artifacts import cost, files, paths
@@ -20,9 +21,11 @@ from pipeline.hml.fitting import Fitted, fit_members
 from pipeline.hml.folds import FEWEST
 from pipeline.hml.network import Networks
 from pipeline.hml.timing import step_ratio
-from pipeline.stages import bundling, elsewhere, learning
+from pipeline.stages import bundling, checkpoints, elsewhere, identity, learning
+from pipeline.stages.checkpoints import Kept
 from pipeline.stages.elsewhere import Learner
 from pipeline.stages.learning import Method, Problem
+from pipeline.stages.seconds import Seconds
 
 
 def run(config: Config) -> list[Path]:
@@ -30,6 +33,9 @@ def run(config: Config) -> list[Path]:
     problem = learning.read_problem()
     tuned = learning.tuned_values()
     methods = learning.methods(config.train)
+    settings = {name: learning.settings(name, config.train, tuned[name]) for name in methods}
+    kept = {name: _kept(name, settings[name], problem, config) for name in methods}
+    checkpoints.remove_others([*kept.values()])
     # Both at the end or neither: the baselines of one run do not belong beside another's bundle.
     with (
         files.whole_folder(paths.BUNDLE) as bundle,
@@ -38,16 +44,14 @@ def run(config: Config) -> list[Path]:
     ):
 
         def fit_one(method: Method) -> tuple[Fitted, Seconds]:
-            settings = learning.settings(method, config.train, tuned[method])
-            return fit(method, settings, problem, config, learner)
+            return fit(method, settings[method], problem, config, kept[method], learner)
 
         for method, (fitted, seconds) in elsewhere.each(methods, fit_one, at_once=bool(learner)):
-            settings = learning.settings(method, config.train, tuned[method])
             name = learning.full_name(method, tuned[method])
             whole = seconds.total()
             made: dict[str, Any] = {"seed": config.seed, "tuned": tuned[method]}
             made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
-            spent = {"epochs": settings.epochs, "seconds_per_epoch": seconds.epoch}
+            spent = {"epochs": settings[method].epochs, "seconds_per_epoch": seconds.epoch}
             what = (fitted, made, spent, problem)
             where = bundle if method == "weighted" else others / learning.folder_name(method)
             if len(fitted.members) > 1:
@@ -62,48 +66,20 @@ def run(config: Config) -> list[Path]:
                 del fitted, what  # two of a hundred thousand nodes need not fit into memory
                 ratio = round(step_ratio(training).ratio, 3)
                 cost.add_to_method("train", name, step_ratio_to_plain_bce=ratio)
+    checkpoints.remove_others([])
     return [paths.BUNDLE, paths.BASELINES]
 
 
-class Seconds:
-    """What a fit takes, from its start."""
-
-    def __init__(self) -> None:
-        self._marks = [time.perf_counter()]
-        self._cpu = [time.process_time()]
-
-    def mark(self) -> None:
-        """An epoch has ended."""
-        self._marks.append(time.perf_counter())
-        self._cpu.append(time.process_time())
-
-    @property
-    def networks(self) -> float:
-        """Until the last epoch."""
-        return round(self._marks[-1] - self._marks[0], 2)
-
-    @property
-    def epoch(self) -> float:
-        """The median of an epoch."""
-        return round(float(statistics.median(np.diff(self._marks))), 4)
-
-    @property
-    def cpu_networks(self) -> float:
-        """Seconds of all cores together until the last epoch."""
-        return round(self._cpu[-1] - self._cpu[0], 2)
-
-    @property
-    def cpu_epoch(self) -> float:
-        """The median of an epoch, seconds of all cores together."""
-        return round(float(statistics.median(np.diff(self._cpu))), 4)
-
-    def total(self) -> float:
-        """Until now."""
-        return round(time.perf_counter() - self._marks[0], 2)
-
-    def cpu_total(self) -> float:
-        """Until now, seconds of all cores together."""
-        return round(time.process_time() - self._cpu[0], 2)
+def _kept(method: Method, settings: Settings, problem: Problem, config: Config) -> Path:
+    """Where the checkpoint of a method's networks lies: its name says what they depend on."""
+    values = {
+        "settings": asdict(settings),
+        "cross_fit": config.train.cross_fit,
+        "seed": config.seed,
+        "threads": torch.get_num_threads(),  # sums are cut up by them, and may round otherwise
+    }
+    name = identity.key(problem, values, Path(__file__), Path(checkpoints.__file__))
+    return paths.CHECKPOINTS / f"{learning.folder_name(method)}-{name}.safetensors"
 
 
 def fit(
@@ -111,11 +87,13 @@ def fit(
     settings: Settings,
     problem: Problem,
     config: Config,
+    kept: Path | None = None,
     learner: Learner | None = None,
 ) -> tuple[Fitted, Seconds]:
     """Fit the members of one method: of all kinds for the product's own, networks for baselines.
 
-    With a `learner` they are learnt elsewhere.
+    `kept` is where the state of the networks' training is kept, to go on from there; a `learner`
+    learns them elsewhere, and keeps nothing before its end.
     """
     data = problem.data
     rows = data.rows("train", "valid")
@@ -135,6 +113,12 @@ def fit(
             seconds.mark()
             bar.advance(1)
 
+        def going_on(epoch: int) -> None:
+            progress.note(f"{method}: going on after epoch {epoch} of {settings.epochs}")
+            bar.advance(epoch)
+
+        keeper = None if kept is None else Kept(kept, settings.epochs, seconds, going_on)
+
         fitted = fit_members(
             data.features,
             data.labels,
@@ -148,10 +132,10 @@ def fit(
             rows=rows,
             scored=problem.scored,
             on_epoch=after_epoch,
-            elsewhere=learner,
+            keeper=keeper,
+            elsewhere=None if learner is None else learner.timed(seconds),
         )
         if learner is not None:
-            seconds.mark()
             bar.advance(settings.epochs)
     return fitted, seconds
 

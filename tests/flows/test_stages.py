@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows import stages
+from flows import guard, stages
 from pipeline.errors import WorkspaceError
 
 from .conftest import build, gone, reproduce, runs, second_clone, wait_for_child
@@ -133,7 +133,7 @@ def test_refusal_carries_the_one_message_whole(workspace: Path):
 def test_stopping_ends_the_stage_with_a_child_that_ignores_the_signal(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(stages, "GRACE", 0.5)
+    monkeypatch.setattr(guard, "GRACE", 0.5)
     Path("hang-first").touch()
     outcome: list[BaseException] = []
 
@@ -156,6 +156,53 @@ def test_stopping_ends_the_stage_with_a_child_that_ignores_the_signal(
     stages.allow()
     Path("hang-first").unlink()
     assert reproduce("first") == "Completed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("target", ["dvc", "stage"])
+def test_killed_dvc_or_stage_leaves_nothing_and_the_signal_is_named(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, target: str, number: signal.Signals
+):
+    monkeypatch.setattr(guard, "GRACE", 0.5)
+    Path("hang-first").touch()
+    outcome: list[stages.StageFailed] = []
+
+    def work() -> None:
+        try:
+            reproduce("first")
+        except stages.StageFailed as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    child = wait_for_child()  # it would hold on to the output for a minute
+    stage = child.parent()
+    assert stage is not None
+    dvc = stage.parent()
+    assert dvc is not None
+    (dvc if target == "dvc" else stage).send_signal(number)
+    thread.join(20)
+    assert [error.killed for error in outcome] == [number.name]
+    assert outcome[0].refusal is None
+    assert str(outcome[0]).startswith(f"stage 'first' was ended by {number.name}, ")
+    assert gone(stage)
+    assert gone(child)
+    Path("hang-first").unlink()
+    assert reproduce("first") == "Completed"
+
+
+def test_stage_starts_only_when_the_guard_knows_of_it(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def watch(target: int) -> None:
+        raise OSError("killed here")
+
+    monkeypatch.setattr(guard, "watch", watch)
+    with pytest.raises(OSError, match="killed here"):
+        reproduce("first")
+    monkeypatch.undo()
+    os.chdir(workspace)
+    assert runs() == []
 
 
 def test_second_clone_recomputes_nothing(workspace: Path, monkeypatch: pytest.MonkeyPatch):

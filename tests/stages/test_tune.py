@@ -1,6 +1,9 @@
 """The study: fair, blind to the test split, and the same after being cut off."""
 
 import dataclasses
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,6 +203,30 @@ def test_a_journal_that_ends_in_half_a_line_is_gone_on_with(
     (journal,) = (paths.STATE / "studies").glob("*.journal")
     journal.write_bytes(journal.read_bytes() + b'{"op_code": 5, "wor')
     assert tuned() == expected
+
+
+def test_lock_of_a_process_that_was_killed_while_it_wrote_stops_nobody(
+    monkeypatch: pytest.MonkeyPatch, expected: dict[str, bytes]
+):
+    with monkeypatch.context() as patch:
+        counting(patch, stop_at=2)
+        with pytest.raises(CutOff):
+            tuned()
+    (journal,) = (paths.STATE / "studies").glob("*.journal")
+    # As Optuna's own leaves it, which then waits for ever: the link leads nowhere.
+    journal.with_name(f"{journal.name}.lock").symlink_to(journal)
+    code = (
+        "import fcntl, os, signal, sys\n"
+        "held = open(sys.argv[1], 'a')\n"
+        "fcntl.flock(held, fcntl.LOCK_EX)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(journal.with_suffix(".held"))], check=False)
+    outcome: list[dict[str, bytes]] = []
+    thread = threading.Thread(target=lambda: outcome.append(tuned()), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert outcome == [expected]
 
 
 def test_a_finished_study_trains_nothing_again_and_more_trials_continue_it(

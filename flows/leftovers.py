@@ -1,0 +1,124 @@
+"""What a killed run leaves in the workspace, removed before the next one.
+
+Called where the workspace is held (`workspace.exclusive`), so that whatever is unfinished here has
+nobody who would finish it. Knows no DVC, which takes half a second to import.
+"""
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import zc.lockfile
+from ruamel.yaml import YAML, YAMLError
+
+from flows import guard
+from pipeline.artifacts import files, paths
+
+_ROOTS = (paths.RAW.parent, paths.METRICS.parent, paths.BUNDLE.parent, paths.STATE)
+_RWLOCK = Path(".dvc/tmp/rwlock")
+_DVC_LOCK = Path("dvc.lock")
+BROKEN = paths.STATE / "dvc.lock.broken"
+
+
+def clear() -> list[str]:
+    """Wait for processes that are being ended, remove half-written files, release DVC's locks.
+
+    Returns:
+        What the user should hear of.
+    """
+    guard.wait_for_others()
+    for path in _unfinished():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    _release_locks()
+    return _set_lock_file_aside()
+
+
+def _unfinished() -> Iterator[Path]:
+    for root in _ROOTS:
+        for path, pid in files.unfinished(root):
+            with contextlib.suppress(FileNotFoundError):  # it takes its place just now
+                if not _alive(pid, path.lstat().st_ctime):
+                    yield path
+
+
+def _alive(pid: int, since: float) -> bool:
+    """Whether the process that wrote something at `since` still is."""
+    try:
+        return psutil.Process(pid).create_time() <= since
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def _release_locks() -> None:
+    """Remove what killed DVCs hold; DVC itself does, unless their process ids are in use again."""
+    if not _RWLOCK.exists():
+        return
+    try:
+        lock = zc.lockfile.LockFile(str(_RWLOCK.with_suffix(".lock")))
+    except zc.lockfile.LockError:
+        return  # a DVC is changing it
+    try:
+        try:
+            held = _holders(json.loads(_RWLOCK.read_text(encoding="utf-8")))
+        except (ValueError, AttributeError, LookupError, TypeError):
+            held = set[int]()  # cut off while it was written: DVC refuses to work with it
+        since = _RWLOCK.stat().st_mtime
+        if not any(_is_dvc(pid, since) for pid in held):  # else DVC says who holds what
+            _RWLOCK.unlink()
+    finally:
+        lock.close()
+
+
+def _holders(content: dict[str, Any]) -> set[int]:
+    entries = [*content.get("write", {}).values()]
+    entries += [entry for readers in content.get("read", {}).values() for entry in readers]
+    return {int(entry["pid"]) for entry in entries}
+
+
+def _is_dvc(pid: int, since: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() <= since and "dvc" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def _set_lock_file_aside() -> list[str]:
+    """DVC writes dvc.lock in place; where it was cut off, what is cached is restored without it."""
+    try:
+        text = _DVC_LOCK.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return []
+    if "<<<<<<<" in text:  # of a merge: the user's to resolve
+        return []
+    if text.endswith("\n") and _is_whole(text):
+        return []
+    _DVC_LOCK.replace(BROKEN)
+    return [
+        f"{_DVC_LOCK} was cut off while DVC wrote it; it is in {BROKEN}. What was up to date is "
+        "restored from DVC's cache."
+    ]
+
+
+def _is_whole(text: str) -> bool:
+    kinds = {"cmd": (str, list), "deps": list, "params": dict, "outs": list}
+    try:
+        stages = YAML(typ="safe").load(text)["stages"].values()
+        return all(
+            "cmd" in stage
+            and all(isinstance(stage[key], kinds[key]) for key in {*stage} & {*kinds})
+            for stage in stages
+        )
+    except (YAMLError, LookupError, TypeError, AttributeError):
+        return False

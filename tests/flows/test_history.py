@@ -1,0 +1,98 @@
+"""Runs that a kill has left `Running`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect import flow, tags
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.settings import PREFECT_API_URL
+
+from flows import guard, history
+from flows.train import train
+
+from .conftest import ROOT, gone, wait_for_child
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+RUN = "import sys; from pipeline.cli import main; sys.exit(main(['run']))"
+
+
+def states(run: UUID) -> tuple[str, dict[str, str]]:
+    """Of a flow run, and of its task runs by name."""
+    with get_client(sync_client=True) as client:
+        own = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
+        tasks = client.read_task_runs(flow_run_filter=own)
+        state: Any = client.read_flow_run(run).state
+        return state.name, {task.name: task.state_name or "" for task in tasks}
+
+
+def runs_of_workspace() -> list[Any]:
+    with get_client(sync_client=True) as client:
+        return [run for run in client.read_flow_runs() if history.tag() in run.tags]
+
+
+def test_killed_run_is_called_crashed_by_the_next_one(workspace: Path):
+    Path("hang-first").touch()
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "PREFECT_API_URL": str(PREFECT_API_URL.value()),
+    }
+    process = subprocess.Popen([sys.executable, "-c", RUN], env=environment)
+    child = wait_for_child()
+    (run,) = runs_of_workspace()
+    for _ in range(100):  # states of tasks reach the server as events
+        if states(run.id)[1].get("first") == "Running":
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(0.5)
+    guard.wait_for_others()  # the child ignores SIGTERM
+    assert gone(child)
+    assert states(run.id)[0] == "Running"
+    Path("hang-first").unlink()
+
+    assert train(return_state=True).is_completed()
+    name, tasks = states(run.id)
+    assert name == "Crashed"
+    assert tasks["first"] == "Crashed"
+    assert "Running" not in tasks.values()
+    assert [run.state_name for run in runs_of_workspace()].count("Completed") == 1
+
+
+def test_runs_of_other_workspaces_and_those_that_this_one_is_part_of_go_on(
+    workspace: Path, tmp_path: Path
+):
+    @flow
+    def elsewhere() -> str:
+        os.chdir(tmp_path)
+        try:
+            found = history.reconcile()
+        finally:
+            os.chdir(workspace)
+        return str(found)
+
+    @flow
+    def part() -> int:
+        return history.reconcile()
+
+    @flow
+    def whole() -> tuple[str, int]:
+        return elsewhere(), part()
+
+    with tags(history.tag()):
+        assert whole() == ("0", 0)
+    assert {run.state_name for run in runs_of_workspace()} == {"Completed"}
+
+
+def test_tag_stays_the_same(workspace: Path):
+    assert history.tag() == history.tag()
+    assert history.tag().startswith("workspace:")
