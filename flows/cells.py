@@ -82,7 +82,7 @@ class OnCluster:
             results.add(study, cell, found, run)
             log(f"{cell.name}, seed {futures[future]}: done")
         if failure is not None:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or cluster.lost is not None:
                 raise stages.StageStopped(stage)
             if isinstance(failure, RarenodeError):
                 raise failure

@@ -47,6 +47,7 @@ class Cluster:
         self.lost: str | None = None
         self._address = address
         self._handed_out: set[Any] = set()
+        self._stopped = False
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -76,7 +77,9 @@ class Cluster:
         try:
             return future.result()
         except CancelledError:
-            raise WorkspaceError(self.lost or self._gone()) from None
+            if self.lost is None and not self._stopped:  # sooner than `_watch` sees it
+                self.lost = self._gone()
+            raise WorkspaceError(self.lost or "the run was stopped") from None
         except KilledWorker as error:
             raise WorkspaceError(
                 f"expected workers that stay, found {error.allowed_failures + 1} lost ones with "
@@ -97,7 +100,7 @@ class Cluster:
     def stop(self) -> None:
         """Take back what was handed out; workers end it within seconds."""
         with self._lock:
-            futures = list(self._handed_out)
+            futures, self._stopped = list(self._handed_out), True
         if futures and self.client.status == "running":
             self.client.cancel(futures, reason="stopped", msg="the run was stopped")
 
@@ -151,7 +154,8 @@ def reach(address: str) -> Iterator[Cluster]:
     from dask import config
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters, we say ourselves
+    for name in ("distributed", "distributed.client"):  # what matters, we say ourselves
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # Raw files travel as a task, which Dask can run again: what is scattered dies with its worker.
     with config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
         try:
