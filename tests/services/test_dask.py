@@ -257,12 +257,9 @@ def test_a_cluster_that_prefect_dask_starts_here(here: Path):
 
 def test_a_cluster_with_tls(here: Path, tmp_path: Path):
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-        + ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)],
-        check=True,
-        capture_output=True,
-    )
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    where = ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made, *where], check=True, capture_output=True)
     files = ("--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key)
     client = {
         "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": str(certificate),
