@@ -35,9 +35,10 @@ def main() -> None:
     grid = study.load(STUDY)
     print("| what | measured |\n|---|---|")
     with tempfile.TemporaryDirectory() as folder, _scheduler(Path(folder)) as (address, scheduler):
+        alone = _idle(scheduler)
+        _row("scheduler: without a worker", f"{1000 * alone:.1f} ms CPU per second")
         with _workers(address, Path(folder), asked.workers):
-            _of_tasks(address, scheduler, grid, asked.tasks)
-        del scheduler
+            _of_tasks(address, scheduler, alone, grid, asked.tasks)
     _of_files(grid)
     _of_prefect()
     _of_processes()
@@ -75,22 +76,29 @@ def _workers(address: str, folder: Path, count: int) -> Iterator[None]:
             process.wait()
 
 
-def _of_tasks(address: str, scheduler: psutil.Process, grid: Study, tasks: int) -> None:
+def _idle(scheduler: psutil.Process) -> float:
+    """CPU seconds a second."""
+    busy = _cpu(scheduler)
+    time.sleep(SECONDS)
+    return (_cpu(scheduler) - busy) / SECONDS
+
+
+def _of_tasks(
+    address: str, scheduler: psutil.Process, alone: float, grid: Study, tasks: int
+) -> None:
     """Tasks that carry and return what a seed does, and do nothing."""
     from pipeline.benchmark import remote
 
     started = time.perf_counter()
     with connection.reach(address) as cluster:
         _row("reaching it, versions and code compared", f"{time.perf_counter() - started:.1f} s")
-        client = cluster.client
-        while cluster.workers < 1:
-            time.sleep(0.1)
-        time.sleep(5)  # all have come
+        time.sleep(10)  # all have come
         workers = cluster.workers
-        busy = _cpu(scheduler)
-        time.sleep(SECONDS)
-        idle = (_cpu(scheduler) - busy) / SECONDS / workers
-        _row("scheduler: a worker that works or waits", f"{1000 * idle:.2f} ms CPU per second")
+        each = (_idle(scheduler) - alone) / workers
+        _row(
+            f"scheduler: each of {workers} workers, for its signs of life",
+            f"{1000 * each:.2f} ms CPU per second",
+        )
 
         cell = next(iter(grid.cells.values()))
         job, document = remote.job(grid, cell, 0, 1), _document(grid)
@@ -105,7 +113,6 @@ def _of_tasks(address: str, scheduler: psutil.Process, grid: Study, tasks: int) 
             f"scheduler {_ms(_cpu(scheduler) - busy, tasks)}",
         )
         _of_data(cluster, workers)
-        del futures, client
 
 
 def _of_data(cluster: Cluster, workers: int) -> None:
