@@ -5,17 +5,19 @@ import difflib
 import os
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import server, signals, watch
+from flows import cluster, server, signals, watch
 from pipeline.artifacts import paths
 from pipeline.benchmark import pages, results, study
 from pipeline.benchmark.__main__ import AGAIN
 from pipeline.benchmark.study import Cell, Study
+from pipeline.cluster import connection
 from pipeline.datasets import registry
-from pipeline.errors import ConfigError, DatasetError
+from pipeline.errors import ConfigError, DatasetError, RarenodeError, WorkspaceError
 from pipeline.progress import Event
 
 
@@ -26,6 +28,7 @@ def run(
     methods: Sequence[str] | None = None,
     workers: int | None = None,
     again: bool = False,
+    on: str | None = None,
 ) -> int:
     """Run what is missing of a study, a process per cell, and write the study's page.
 
@@ -35,6 +38,7 @@ def run(
         methods: see `datasets`.
         workers: cells at a time; they share the cores. None is one per core.
         again: run cells that have a result, too.
+        on: the cluster that seeds run on, see `flows.cluster.address`; None is this machine.
 
     Returns:
         0, or 1 if a cell failed that should not have.
@@ -43,25 +47,24 @@ def run(
         ConfigError: the study is malformed, or nothing of it is asked for.
         DatasetError: a data set is unknown or cannot be had, or a cell stopped at something that
             the user can mend.
+        WorkspaceError: the cluster cannot be reached, is lost or would give other results.
     """
+    if on is not None and workers is not None:
+        raise ConfigError("expected --workers or --cluster, found both: a cluster has its own")
     grid = study.load(path)
     asked = _asked(grid, datasets, methods)
     wanted = {s: c for s, c in asked.items() if again or not _complete(grid, c)}
     for name in dict.fromkeys(cell.dataset for cell in wanted.values()):
         registry.get(name).fetch(paths.raw(name))  # here: cells side by side would do it twice
-    cores = os.cpu_count() or 1
-    workers = min(workers or cores, len(wanted) or 1)
-    rest = f"{len(wanted)} to run, {workers} at a time" if wanted else "nothing to run"
-    print(f"{len(asked)} cells, {len(asked) - len(wanted)} with a result, {rest}.", flush=True)
-    environment = {"OMP_NUM_THREADS": str(max(1, cores // workers))} | (
-        {AGAIN: "1"} if again else {}
-    )
-    try:
-        failed = _run_all(grid, wanted, workers, environment) if wanted else []
-    except BaseException:  # Ctrl-C as well: the page has what was done
-        with contextlib.suppress(Exception):  # it must not hide why the study ended
-            pages.write(grid)
-        raise
+    with _place(on if wanted else None, workers, len(wanted)) as place:
+        rest = f"{len(wanted)} to run, {place}" if wanted else "nothing to run"
+        print(f"{len(asked)} cells, {len(asked) - len(wanted)} with a result, {rest}.", flush=True)
+        try:
+            failed = _run_all(grid, wanted, place, again) if wanted else []
+        except BaseException:  # Ctrl-C as well: the page has what was done
+            with contextlib.suppress(Exception):  # it must not hide why the study ended
+                pages.write(grid)
+            raise
     fault = any(not refused for refused, _ in failed)
     said = "\n".join(message for _, message in failed)
     if fault:
@@ -71,6 +74,40 @@ def run(
     if failed and not fault:
         raise DatasetError(said)
     return 1 if fault else 0
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where cells run.
+
+    Attributes:
+        workers: cells at a time.
+        threads: of each.
+        cluster: None is this machine.
+    """
+
+    workers: int
+    threads: int
+    cluster: connection.Cluster | None = None
+
+    def __str__(self) -> str:
+        if self.cluster is None:
+            return f"{self.workers} at a time"
+        count = self.cluster.workers
+        return f"on {count} {'worker' if count == 1 else 'workers'}"
+
+
+@contextlib.contextmanager
+def _place(on: str | None, workers: int | None, cells: int) -> Iterator[_Place]:
+    if on is None:
+        cores = os.cpu_count() or 1
+        workers = min(workers or cores, cells or 1)
+        yield _Place(workers, max(1, cores // workers))
+        return
+    with cluster.address(on) as address, connection.reach(address) as reached:
+        # As many as a cell has that shares this machine with others, unless one asks for more.
+        threads = os.environ.get("OMP_NUM_THREADS", "1")
+        yield _Place(cells, int(threads) if threads.isdecimal() else 1, reached)
 
 
 def _asked(
@@ -113,15 +150,21 @@ def _complete(grid: Study, cell: Cell) -> bool:
 
 
 def _run_all(
-    grid: Study, cells: dict[str, Cell], workers: int, environment: dict[str, str]
+    grid: Study, cells: dict[str, Cell], place: _Place, again: bool
 ) -> list[tuple[bool, str]]:
     """Run cells; of those that failed, whether the user can mend it, and what to say."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     with signals.ending_like_ctrl_c(), watch.watching(_Lines(grid, cells)):
         with server.starting():
             from flows import stages
+            from flows.cells import Here, OnCluster
             from flows.study import benchmark
-        states = benchmark(list(cells), workers, environment, return_state=True)
+        if place.cluster is None:
+            environment = {"OMP_NUM_THREADS": str(place.threads)}
+            where = Here(environment | ({AGAIN: "1"} if again else {}))
+        else:
+            where = OnCluster(grid, place.cluster, threads=place.threads, again=again)
+        states = benchmark(list(cells), place.workers, where, return_state=True)
         found: Any = states.result(raise_on_failure=False)
         if isinstance(found, BaseException):
             raise found
@@ -130,7 +173,11 @@ def _run_all(
         if not state.is_completed():
             failure = state.result(raise_on_failure=False)
             refusal = failure.refusal if isinstance(failure, stages.StageFailed) else None
+            if isinstance(failure, RarenodeError):
+                refusal = str(failure)
             failed.append((refusal is not None, f"{cell.name}: {refusal or failure}"))
+    if place.cluster is not None and place.cluster.lost is not None:
+        raise WorkspaceError(place.cluster.lost)  # once, not for each cell
     return failed
 
 

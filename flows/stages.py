@@ -153,6 +153,16 @@ def reproduce(
     return state
 
 
+def commit(stage: str) -> None:
+    """Take what lies in the place of a stage's outputs for what it makes, as if it had run here.
+
+    Raises:
+        WorkspaceError: DVC cannot read the workspace, or an output is missing.
+    """
+    with _asking, _repo() as repo:
+        repo.commit(target=stage, force=True)
+
+
 def log_of(stage: str) -> Path:
     """Where the whole output of a stage's latest run lies."""
     return LOGS / f"{stage.replace('/', '-').replace(':', '-')}.log"

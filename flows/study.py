@@ -1,7 +1,7 @@
 """The cells of a study as one flow: a Prefect task for each, a stage of the study's dvc.yaml."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -11,10 +11,29 @@ from prefect.states import Cancelled, Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import stages, watch
+from pipeline import progress
+
+
+class Runner(Protocol):
+    """Where the cells of a study run; called from several threads."""
+
+    def allow(self) -> None:
+        """Let cells start."""
+        ...
+
+    def run(
+        self, stage: str, log: Callable[[str], None], on_event: Callable[[progress.Event], None]
+    ) -> str:
+        """Run a cell; see `stages.reproduce` for what it takes, returns and raises."""
+        ...
+
+    def stop(self) -> None:
+        """End every cell."""
+        ...
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)  # what has a result is not asked for
-def run_cell(stage: str, environment: Mapping[str, str]) -> State:
+def run_cell(stage: str, where: Runner) -> State:
     """Run a cell.
 
     Raises:
@@ -24,13 +43,7 @@ def run_cell(stage: str, environment: Mapping[str, str]) -> State:
     state = "Failed"
     try:
         watcher.started(stage)
-        state = stages.reproduce(
-            stage,
-            log=log.info,
-            on_event=lambda event: watcher.progressed(stage, event),
-            force=True,
-            environment=environment,
-        )
+        state = where.run(stage, log.info, lambda event: watcher.progressed(stage, event))
     except stages.StageStopped:
         state = "interrupted"
         return Cancelled(message=f"{stage}: the study was stopped")
@@ -39,32 +52,31 @@ def run_cell(stage: str, environment: Mapping[str, str]) -> State:
     return Completed(name=state, message=f"{stage}: {state}")
 
 
-def benchmark(
-    cells: list[str], workers: int, environment: Mapping[str, str], **options: Any
-) -> Any:
+def benchmark(cells: list[str], workers: int, where: Runner, **options: Any) -> Any:
     """Run cells, a few at a time.
 
     Args:
         cells: addresses of DVC stages.
         workers: how many at a time.
-        environment: variables for each.
+        where: what runs them.
         options: of the flow's call.
     """
-    runner: Any = ThreadPoolTaskRunner(max_workers=workers)
-    return _benchmark.with_options(task_runner=runner)(cells, dict(environment), **options)
+    threads: Any = ThreadPoolTaskRunner(max_workers=workers)
 
+    # In here: Prefect would want to write down what runs them as a parameter.
+    @flow(name="benchmark", persist_result=False, task_runner=threads)
+    def run_cells(cells: list[str]) -> list[State]:
+        where.allow()
+        futures: list[PrefectFuture[Any]] = []
+        try:
+            for cell in cells:
+                name = cell.partition(":")[2]
+                named: Any = run_cell.with_options(name="cell", task_run_name=name)
+                futures.append(named.submit(cell, where))
+            wait(futures)
+        except BaseException:  # Ctrl-C and termination as well: no cell may outlive its flow
+            where.stop()
+            raise
+        return [future.state for future in futures]
 
-@flow(name="benchmark", persist_result=False)
-def _benchmark(cells: list[str], environment: dict[str, str]) -> list[State]:
-    stages.allow()
-    futures: list[PrefectFuture[Any]] = []
-    try:
-        for cell in cells:
-            name = cell.partition(":")[2]
-            named: Any = run_cell.with_options(name="cell", task_run_name=name)
-            futures.append(named.submit(cell, environment))
-        wait(futures)
-    except BaseException:  # Ctrl-C and termination as well: no cell may outlive its flow
-        stages.stop_all()
-        raise
-    return [future.state for future in futures]
+    return run_cells(cells, **options)

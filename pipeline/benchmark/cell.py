@@ -12,17 +12,10 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from pipeline.artifacts import files, paths
-from pipeline.benchmark import quadrants
+from pipeline.artifacts import paths
+from pipeline.benchmark import quadrants, results
 from pipeline.benchmark.expectation import expected_f1
-from pipeline.benchmark.results import (
-    REPLICATED,
-    SCHEMA,
-    others_of,
-    runs_of,
-    settings_of,
-    written,
-)
+from pipeline.benchmark.results import REPLICATED, settings_of, written
 from pipeline.benchmark.study import CLASSICAL, Cell, Study
 from pipeline.config import Config
 from pipeline.datasets import registry
@@ -57,7 +50,7 @@ def run(study: Study, cell: Cell, *, again: bool = False) -> None:
         DatasetError: the raw files are missing or malformed, or labels are unknown.
         TrainingError: the training diverged.
     """
-    kept, others = runs_of(study, cell), others_of(study, cell)
+    kept = results.runs_of(study, cell)
     source = registry.get(cell.dataset)
     problem = None
     for seed in cell.seeds:
@@ -72,14 +65,7 @@ def run(study: Study, cell: Cell, *, again: bool = False) -> None:
                     f"{cell.dataset}: expected labels that are all known, as the methods of a "
                     f"study take them, found {problem.unknown.nnz:,} unknown ones"
                 )
-        kept[seed] = _run(study, cell, seed, problem)
-        runs = [kept[number] for number in cell.seeds if number in kept]
-        about = {
-            "schema": SCHEMA,
-            "cell": cell.model_dump(exclude={"seeds"}),
-            "profile": study.profile,
-        }
-        files.write_json(study.file(cell), about | _about(problem) | {"runs": runs + others})
+        results.add(study, cell, _about(problem), _run(study, cell, seed, problem))
 
 
 def _about(problem: Problem) -> dict[str, Any]:

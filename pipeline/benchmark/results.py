@@ -75,6 +75,30 @@ def others_of(study: Study, cell: Cell) -> list[dict[str, Any]]:
     return [run for run in result["runs"] if not _wanted(study, cell, run)] if result else []
 
 
+def add(study: Study, cell: Cell, about: dict[str, Any], run: dict[str, Any]) -> None:
+    """Write the run of one seed into a cell's file, in the place of an earlier one.
+
+    Args:
+        study: that the cell is part of.
+        cell: which.
+        about: of the data set: `nodes`, `examples`.
+        run: of one of the cell's seeds.
+
+    Raises:
+        ArtifactError: see `read`.
+    """
+    kept, others = runs_of(study, cell) | {run["seed"]: run}, others_of(study, cell)
+    head = {
+        "schema": SCHEMA,
+        "cell": cell.model_dump(exclude={"seeds"}),
+        "profile": study.profile,
+        "nodes": about["nodes"],
+        "examples": about["examples"],
+    }
+    runs = [kept[seed] for seed in cell.seeds if seed in kept]
+    files.write_json(study.file(cell), head | {"runs": runs + others})
+
+
 def _stored(study: Study, cell: Cell) -> dict[str, Any] | None:
     file = study.file(cell)
     return files.read_json(file, schema=SCHEMA) if file.exists() else None

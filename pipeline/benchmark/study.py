@@ -108,6 +108,22 @@ class Study(Section):
         """Where the result of a cell lies."""
         return self.path.parent / "results" / f"{cell.dataset}.{cell.method}.json"
 
+    def only(self, cell: Cell, seed: int) -> "Study":
+        """A study of one seed of a cell, whose result is what this study's would be."""
+        parameters = {
+            key: self.parameters[key]
+            for key in ("all", cell.dataset, cell.method)
+            if key in self.parameters
+        }
+        grid = Grid(datasets=[cell.dataset], methods=[cell.method], seeds=[seed])
+        return Study(
+            profile=self.profile,
+            members=self.members,
+            page=self.page,
+            parameters=parameters,
+            grids={"one": grid},
+        )
+
     def config(self, cell: Cell, seed: int) -> Config:
         """The parameters of a cell.
 

@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
         metavar="NUMBER",
         help="cells at a time; default: one per core",
     )
+    options.add_cluster(benchmark, "the seeds of the cells")
     benchmark.add_argument("--again", action="store_true", help="cells with a result, too")
     benchmark.set_defaults(command=_benchmark)
 
@@ -45,4 +46,5 @@ def _benchmark(asked: argparse.Namespace) -> int:
             methods=asked.methods,
             workers=asked.workers,
             again=asked.again,
+            on=asked.cluster,
         )

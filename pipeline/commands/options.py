@@ -21,4 +21,14 @@ def share(text: str) -> float:
     return value
 
 
+def add_cluster(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --cluster, which runs `what` elsewhere."""
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help=f"run {what} on a Dask cluster: the scheduler's address (tcp://host:8786 or "
+        "tls://host:8786), or local for workers on this machine; see docs/clusters.md",
+    )
+
+
 TABLE = "CSV, TSV, Parquet, NPZ or ARFF"

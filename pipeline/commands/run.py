@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from pipeline.commands import options
+
 
 def add(commands: Any) -> None:
     """Add the command to the others."""
@@ -26,21 +28,23 @@ def add(commands: Any) -> None:
         metavar="SECTION.KEY=VALUE",
         help="a parameter; may be given several times",
     )
+    options.add_cluster(run, "the training of the members")
     run.set_defaults(command=_run)
 
 
-def _run(options: argparse.Namespace) -> int:
-    from flows import ready, workspace
+def _run(asked: argparse.Namespace) -> int:
+    from flows import cluster, ready, workspace
     from pipeline.config import edit
 
     workspace.check()
     changes: list[tuple[str, Any]] = []
-    if options.dataset is not None:
-        changes.append(("dataset", options.dataset))
-    if options.profile is not None:
-        changes.append(("profile", options.profile))
-    changes += [edit.assignment(text) for text in options.set]
-    with workspace.exclusive():
+    if asked.dataset is not None:
+        changes.append(("dataset", asked.dataset))
+    if asked.profile is not None:
+        changes.append(("profile", asked.profile))
+    changes += [edit.assignment(text) for text in asked.set]
+    # The cluster first: where there is none, params.yaml stays as it is.
+    with workspace.exclusive(), cluster.for_stages(asked.cluster):
         ready.make_ready(changes)
         from flows import terminal  # Prefect takes seconds to import: only now is it worth it
 

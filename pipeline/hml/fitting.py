@@ -26,6 +26,7 @@ from pipeline.hml.training import EpochEnd, Settings, Training
 from pipeline.hml.tuned import tuned_cuts
 from pipeline.hml.unknown import checked
 
+Elsewhere = Callable[[Problem, Sequence[str]], dict[str, Members]]
 Pair = Float[np.ndarray, "2 example node"]
 
 
@@ -45,6 +46,7 @@ def fit_members(
     scored: np.ndarray | None = None,
     on_epoch: EpochEnd | None = None,
     keeper: Keeper | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> "Fitted":
     """Fit the members of each kind; `Fitted.ensemble` makes an ensemble of them.
 
@@ -71,6 +73,8 @@ def fit_members(
         scored: (node,) bool, the nodes that count; None is all.
         on_epoch: see `train`.
         keeper: see `train`; the other kinds are fitted anew, which takes less.
+        elsewhere: learns the members in the place of this process, of which `on_epoch` hears
+            nothing.
 
     Raises:
         ValueError: a kind is unknown or comes twice, there are too few members or examples, several
@@ -109,6 +113,8 @@ def fit_members(
         unknown=hidden,
         seed=seed,
     )
+    if elsewhere is not None:
+        return Fitted(problem, elsewhere(problem, kinds), fold)
     members = {kind: LEARN[kind](problem, on_epoch, keeper) for kind in kinds}
     return Fitted(problem, members, fold)
 

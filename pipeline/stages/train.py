@@ -21,8 +21,9 @@ from pipeline.hml.fitting import Fitted, fit_members
 from pipeline.hml.folds import FEWEST
 from pipeline.hml.network import Networks
 from pipeline.hml.timing import step_ratio
-from pipeline.stages import bundling, checkpoints, identity, learning
+from pipeline.stages import bundling, checkpoints, elsewhere, identity, learning
 from pipeline.stages.checkpoints import Kept
+from pipeline.stages.elsewhere import Learner
 from pipeline.stages.learning import Method, Problem
 from pipeline.stages.seconds import Seconds
 
@@ -36,10 +37,17 @@ def run(config: Config) -> list[Path]:
     kept = {name: _kept(name, settings[name], problem, config) for name in methods}
     checkpoints.remove_others([*kept.values()])
     # Both at the end or neither: the baselines of one run do not belong beside another's bundle.
-    with files.whole_folder(paths.BUNDLE) as bundle, files.whole_folder(paths.BASELINES) as others:
-        for method in methods:
+    with (
+        files.whole_folder(paths.BUNDLE) as bundle,
+        files.whole_folder(paths.BASELINES) as others,
+        elsewhere.learner() as learner,
+    ):
+
+        def fit_one(method: Method) -> tuple[Fitted, Seconds]:
+            return fit(method, settings[method], problem, config, kept[method], learner)
+
+        for method, (fitted, seconds) in elsewhere.each(methods, fit_one, at_once=bool(learner)):
             name = learning.full_name(method, tuned[method])
-            fitted, seconds = fit(method, settings[method], problem, config, kept[method])
             whole = seconds.total()
             made: dict[str, Any] = {"seed": config.seed, "tuned": tuned[method]}
             made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
@@ -80,10 +88,12 @@ def fit(
     problem: Problem,
     config: Config,
     kept: Path | None = None,
+    learner: Learner | None = None,
 ) -> tuple[Fitted, Seconds]:
     """Fit the members of one method: of all kinds for the product's own, networks for baselines.
 
-    `kept` is where the state of the networks' training is kept, to go on from there.
+    `kept` is where the state of the networks' training is kept, to go on from there; a `learner`
+    learns them elsewhere, and keeps nothing before its end.
     """
     data = problem.data
     rows = data.rows("train", "valid")
@@ -123,7 +133,10 @@ def fit(
             scored=problem.scored,
             on_epoch=after_epoch,
             keeper=keeper,
+            elsewhere=None if learner is None else learner.timed(seconds),
         )
+        if learner is not None:
+            bar.advance(settings.epochs)
     return fitted, seconds
 
 

@@ -119,12 +119,6 @@ def running_worker(server: Server, folder: Path) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[str]:
-    with postgresql.cluster() as url:
-        yield url
-
-
 @pytest.fixture
 def database(cluster: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a PostgreSQL database, with the password in it; PGPASSWORD is forgotten after."""
