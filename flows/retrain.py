@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
 from prefect.states import Completed
 
-from flows import watch, workspace
+from flows import guard, watch, workspace
 from flows.headline import escape
 from pipeline import progress
 from pipeline.artifacts import files, paths
@@ -164,6 +164,7 @@ def _promote(
 def look() -> tuple[Start, Version | None]:
     """See what is committed, what the data are and which version is the champion."""
     registry.check_identity()
+    guard.wait_for_others()
     worktree.remove()  # what a killed retrain may have left
     start = committed.look()
     if (remote := start.config.retrain.push_tags) is not None:

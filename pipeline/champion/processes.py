@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from flows import guard
 from pipeline import progress
 from pipeline.errors import RarenodeError, WorkspaceError
 
@@ -79,6 +80,7 @@ def python(
         },
         start_new_session=True,  # the whole group can be ended, and Ctrl-C is ours alone
     )
+    guard.watch(-process.pid)  # a flow that is killed leaves nothing behind
     try:
         assert process.stdout is not None
         for raw in process.stdout:
@@ -96,6 +98,7 @@ def python(
         _end(process)
         raise
     finally:
+        guard.forget(-process.pid)
         if process.stdout is not None:
             process.stdout.close()
     if process.returncode == 0:
