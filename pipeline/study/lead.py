@@ -32,7 +32,7 @@ class Crew(Protocol):
     """The workers of a study, wherever they run; they call `worker.work`.
 
     Attributes:
-        alone: it is one worker, which enqueues its trials itself (`worker.work`).
+        alone: it is one worker, which enqueues the trials itself (`worker.work`).
     """
 
     alone: bool

@@ -14,6 +14,7 @@ from pipeline.study import places, slots, studies
 from pipeline.study.places import Place
 from pipeline.study.slots import SLOT, Opened
 
+_AHEAD = 32  # unfinished trials where others have joined
 _PAUSE = 0.2  # seconds until a worker without a trial looks again
 
 # Given the slot and the trial, runs it; returns state and, of a complete one, the values.
@@ -31,8 +32,8 @@ def work(
     Args:
         storage: a `Place.url`.
         name: of the study, which has to be there.
-        alone: no other worker is there, and a slot is enqueued when the one before is finished:
-            then the study is reproducible to the byte.
+        alone: whoever leads has no other worker, and this one enqueues a slot when the one before
+            is finished: then the study is reproducible to the byte, unless workers join.
         trial: makes what runs a trial, after the study has been opened; default: `ours.trial`.
 
     Returns:
@@ -48,8 +49,9 @@ def work(
         while True:
             known = opened.study.user_attrs
             total = known[slots.TRIALS]
-            if alone and not known.get(slots.JOINED):
-                slots.fill(opened, total, known[studies.START], ahead=1)
+            if alone:
+                ahead = _AHEAD if known.get(slots.JOINED) else 1
+                slots.fill(opened, total, known[studies.START], ahead=ahead)
             claimed = slots.claim(opened, who, total)
             if claimed is not None:
                 done += _finish(opened, claimed, run)

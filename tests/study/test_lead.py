@@ -136,3 +136,13 @@ def test_workers_that_join_help_a_study_to_its_end(capsys: pytest.CaptureFixture
     assert len(study.trials()) == 6
     assert study.study.user_attrs[slots.JOINED]
     assert "study x: 6/6 trials" in capsys.readouterr().out
+
+
+def test_a_study_with_one_worker_that_others_joined_still_gives_lost_trials_to_somebody():
+    study = crews.opened("journal", "x")
+    slots.fill(study, 3, {})
+    assert slots.claim(study, "gone:1:1", 3) is not None
+    study.study.set_user_attr(slots.JOINED, True)
+    lead.lead(study, crews.Sleepers(study, 1, 0.0), 5)
+    assert sorted(slots.finished(study.trials())) == [*range(5)]
+    assert len(study.trials()) == 6
