@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -101,7 +102,6 @@ def remove_others(kept: Collection[Path]) -> None:
 def _checksum(arrays: dict[str, np.ndarray]) -> int:
     value = 0
     for name in sorted(arrays):
-        value = zlib.crc32(
-            memoryview(np.ascontiguousarray(arrays[name]).reshape(-1)).cast("B"), value
-        )
+        content: Any = np.ascontiguousarray(arrays[name])
+        value = zlib.crc32(content, value)
     return value
