@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
 from prefect.states import Completed
 
-from flows import watch, workspace
+from flows import history, watch, workspace
 from flows.headline import escape
 from pipeline import progress
 from pipeline.artifacts import files, paths
@@ -82,6 +82,7 @@ def retrain(force: bool = False, promote: bool = False) -> State:
     workspace.check()
     watch.current().planned(list(STEPS))
     with workspace.retraining():
+        history.reconcile("retrain")
         start, champion = _step("look", look)
         if not (force or promote) and (why := _same(start, champion)) is not None:
             return Completed(name=UNCHANGED, message=why)
