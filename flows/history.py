@@ -29,8 +29,8 @@ _ID = paths.STATE / "workspace"
 _OPEN = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
-def tag() -> str:
-    """Of the runs of this workspace; it is made when it is asked for first."""
+def tag(lock: str = "workspace") -> str:
+    """Of the runs of this workspace that hold the same lock; made when it is asked for first."""
     try:
         name = _ID.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -39,13 +39,16 @@ def tag() -> str:
         name = uuid.uuid4().hex[:12]
         with files.whole_file(_ID) as temporary:
             temporary.write_text(f"{name}\n", encoding="utf-8")
-    return f"workspace:{name}"
+    return f"{lock}:{name}"
 
 
-def reconcile() -> int:
+def reconcile(lock: str = "workspace") -> int:
     """Call what was killed `Crashed`, and give the current flow run, if there is one, the tag.
 
-    The workspace has to be held (`workspace.exclusive`).
+    The lock has to be held (`workspace.exclusive`, or for `retrain` `workspace.retraining`).
+
+    Args:
+        lock: what the runs in question hold, one at a time.
 
     Returns:
         How many flow runs were left.
@@ -55,19 +58,19 @@ def reconcile() -> int:
         own: set[uuid.UUID] = set()
         if context is not None and context.flow_run is not None:
             own = _chain(client, context.flow_run.id)
-        left = [run for run in _open_runs(client) if run.id not in own]
+        left = [run for run in _open_runs(client, tag(lock)) if run.id not in own]
         for run in left:
             _crash(client, run)
         if context is not None and context.flow_run is not None:
-            tags = {*context.flow_run.tags, tag()}
+            tags = {*context.flow_run.tags, tag(lock)}
             client.update_flow_run(context.flow_run.id, tags=tags)
     return len(left)
 
 
-def _open_runs(client: SyncPrefectClient) -> list[FlowRun]:
+def _open_runs(client: SyncPrefectClient, tag: str) -> list[FlowRun]:
     open_states = FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN))
     runs = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag()]), state=open_states)
+        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]), state=open_states)
     )
     # A scheduled run that is about to start waits for whoever holds the workspace.
     return [run for run in runs if not (run.deployment_id and run.state_type == StateType.PENDING)]

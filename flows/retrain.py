@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
 from prefect.states import Completed
 
-from flows import guard, watch, workspace
+from flows import guard, history, watch, workspace
 from flows.headline import escape
 from pipeline import progress
 from pipeline.artifacts import files, paths
@@ -83,6 +83,7 @@ def retrain(force: bool = False, promote: bool = False) -> State:
     workspace.check()
     watch.current().planned(list(STEPS))
     with workspace.retraining():
+        history.reconcile("retrain")
         start, champion = _step("look", look)
         if not (force or promote) and (why := _same(start, champion)) is not None:
             return Completed(name=UNCHANGED, message=why)

@@ -14,6 +14,7 @@ from prefect import flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.settings import PREFECT_API_URL
+from prefect.states import Running
 
 from flows import guard, history
 from flows.train import train
@@ -91,6 +92,18 @@ def test_runs_of_other_workspaces_and_those_that_this_one_is_part_of_go_on(
     with tags(history.tag()):
         assert whole() == ("0", 0)
     assert {run.state_name for run in runs_of_workspace()} == {"Completed"}
+
+
+def test_run_that_holds_another_lock_goes_on_and_one_that_held_this_one_has_ended(workspace: Path):
+    @flow
+    def beside(left: UUID) -> tuple[int, str, int]:
+        return history.reconcile("retrain"), states(left)[0], history.reconcile()
+
+    with get_client(sync_client=True) as client:
+        left = client.create_flow_run(beside, parameters={}, tags=[history.tag()])
+        client.set_flow_run_state(left.id, Running(), force=True)
+    assert beside(left.id) == (0, "Running", 1)
+    assert states(left.id)[0] == "Crashed"
 
 
 def test_tag_stays_the_same(workspace: Path):

@@ -37,13 +37,7 @@ class Server:
     login: tuple[str, str] | None = None
 
     def post(self, path: str, **body: Any) -> Any:
-        for _ in range(10):  # SQLite under load: Prefect's own client asks again, too
-            response = httpx.post(f"{self.url}/{path}", json=body, timeout=30, auth=self.login)
-            if response.status_code != 503:
-                break
-            time.sleep(1)
-        response.raise_for_status()
-        return response.json()
+        return self._ask("POST", path, json=body)
 
     def runs(self, deployment: str) -> list[dict[str, Any]]:
         """The runs of a deployment that are no longer only scheduled, the oldest first."""
@@ -71,13 +65,24 @@ class Server:
 
     def deployment(self, name: str) -> dict[str, Any]:
         """What the server knows of a deployment; `name` is the flow's, a slash, and its own."""
-        response = httpx.get(f"{self.url}/deployments/name/{name}", timeout=30, auth=self.login)
-        response.raise_for_status()
-        return response.json()
+        return self._ask("GET", f"deployments/name/{name}")
 
     def start(self, deployment: str) -> None:
         """Ask for a run now."""
         self.post(f"deployments/{self.deployment(deployment)['id']}/create_flow_run")
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        url = f"{self.url}/{path}"
+        for _ in range(10):  # under load it may be long, or SQLite locked: Prefect asks again, too
+            try:
+                response = httpx.request(method, url, timeout=60, auth=self.login, **options)
+            except httpx.TimeoutException:
+                continue
+            if response.status_code != 503:
+                break
+            time.sleep(1)
+        response.raise_for_status()
+        return response.json()
 
     def _do(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -196,5 +201,5 @@ def until(
     while time.monotonic() < end:
         if found := happens():
             return found
-        time.sleep(0.2)
+        time.sleep(0.5)
     raise AssertionError(f"did not happen within {seconds} s\n{explain()}")
