@@ -4,7 +4,7 @@ import argparse
 import sys
 import traceback
 
-from pipeline.commands import benchmark, data, export, init, predict, run
+from pipeline.commands import benchmark, data, export, init, predict, run, study
 from pipeline.errors import RarenodeError
 
 _INTERRUPTED = 130  # what a shell reports after Ctrl-C
@@ -37,6 +37,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="rarenode", description="Finds the rare nodes of a label hierarchy, reproducibly."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, init, predict, benchmark, export, data):
+    for command in (run, init, predict, study, benchmark, export, data):
         command.add(commands)
     return parser

@@ -113,6 +113,21 @@ class Edit:
             )
         )
 
+    def patch(self) -> str:
+        """The same for `git apply`; empty if nothing changes."""
+        name = self._path.as_posix()
+        lines = difflib.unified_diff(
+            list(io.StringIO(self._before)),
+            list(io.StringIO(self._after)),
+            f"a/{name}",
+            f"b/{name}",
+            n=1,
+        )
+        return "".join(
+            line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+            for line in lines
+        )
+
     def write(self) -> None:
         """Replace the file, as a whole and only if something changes.
 
@@ -124,6 +139,14 @@ class Edit:
                 raise WorkspaceError(f"expected a writable file {self._path}, found it read-only")
             with files.whole_file(self._path) as temporary:
                 temporary.write_text(self._after, encoding="utf-8")
+
+
+def value(config: Config, key: str) -> Any:
+    """What stands at a dotted key."""
+    found: Any = config
+    for part in key.split("."):
+        found = getattr(found, part)
+    return found
 
 
 def _safe() -> Any:  # ruamel leaves much untyped

@@ -1,15 +1,12 @@
 """The Optuna study: what the loss weighs how, on validation data only.
 
 Every method gets the same number of trials with the same members: the product's method searches its
-weighting and the learning rate, a baseline its learning rate. The number of epochs is read off the
-best point of each trial's validation curve, a running mean over three epochs: the maximum of a
-noisy curve would be read off its noise.
+weighting and the learning rate, a baseline its learning rate. What a trial is: `trials`.
 """
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -17,19 +14,12 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline import progress
 from pipeline.artifacts import cost, files, paths
 from pipeline.config import Config
-from pipeline.config.sections import Interval, Search
-from pipeline.errors import ConfigError, DatasetError
-from pipeline.hml import Ensemble, train
-from pipeline.hml.evaluation import Objective, average_precision
-from pipeline.hml.members import NetworkMembers
-from pipeline.hml.network import Networks
-from pipeline.hml.preprocessing import Standardizer
+from pipeline.errors import ConfigError
+from pipeline.hml import train
 from pipeline.hml.training import TrainingError
-from pipeline.hml.unknown import rankable
-from pipeline.stages import learning, studies
-from pipeline.stages.learning import TUNING_SCHEMA, Method, Problem
-
-_SMOOTHED = 3  # epochs in the running mean
+from pipeline.stages import learning, studies, trials
+from pipeline.stages.learning import TUNING_SCHEMA, Method
+from pipeline.stages.trials import TrialData as _TrialData
 
 
 def run(config: Config) -> list[Path]:
@@ -38,17 +28,17 @@ def run(config: Config) -> list[Path]:
     problem = learning.read_problem()
     methods = learning.methods(config.train)
     best: dict[str, Any] = {}
-    trials: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     if config.tune.trials == 0:
         best = {method: _untuned(method, config) for method in methods}
     else:
-        journal = studies.storage(config, problem, Path(__file__))
+        journal = studies.storage(config, problem, Path(trials.__file__))
         data = _TrialData(problem, config)
         with progress.bar("tuning", total=len(methods) * config.tune.trials, unit="trial") as bar:
             for method in methods:
                 finished = _study(method, journal, config, data, bar)
                 best[method] = _best(method, finished, config)
-                trials += [_row(method, i, trial) for i, trial in enumerate(finished)]
+                rows += [_row(method, i, trial) for i, trial in enumerate(finished)]
                 seconds = sum(t.duration.total_seconds() for t in finished if t.duration)
                 name = learning.full_name(method, best[method])
                 cost.record_method("tune", name, seconds=round(seconds, 2))
@@ -57,47 +47,8 @@ def run(config: Config) -> list[Path]:
             folder / "best.json",
             {"schema": TUNING_SCHEMA, "objective": config.tune.objective, "methods": best},
         )
-        files.write_json(folder / "trials.json", {"schema": TUNING_SCHEMA, "trials": trials})
+        files.write_json(folder / "trials.json", {"schema": TUNING_SCHEMA, "trials": rows})
     return [paths.TUNING / "best.json", paths.TUNING / "trials.json"]
-
-
-class _TrialData:
-    """Training and validation data, preprocessed once for all trials."""
-
-    def __init__(self, problem: Problem, config: Config) -> None:
-        rows, valid = problem.data.rows("train"), problem.data.rows("valid")
-        block = np.asarray(problem.data.features[rows])
-        self.preprocessing = Standardizer.fit(block)
-        self.features = self.preprocessing.transform(block)
-        self.labels = problem.data.labels[rows]
-        self.unknown, self.valid_unknown = problem.unknown_of(rows), problem.unknown_of(valid)
-        self.valid_features = np.asarray(problem.data.features[valid])
-        self.valid_labels = problem.labels[valid]
-        positive = problem.positives(valid)
-        what = "a positive of a scored node"
-        if self.valid_unknown is not None:
-            missing = self.valid_unknown.sum(axis=0, dtype=np.int64)[problem.scored]
-            positive = rankable(positive, missing, len(valid))
-            what += " that has a known negative, too,"
-        if not positive.any():
-            raise DatasetError(
-                f"expected {what} among the validation examples, found none: "
-                "nothing can be tuned. Set tune.trials to 0 or prepare.valid_share higher"
-            )
-        self.problem = problem
-        self.objective: Objective = config.tune.objective
-
-    def score(self, networks: Networks) -> float:
-        hierarchy, scored = self.problem.hierarchy, self.problem.scored
-        members = {"network": NetworkMembers(networks, hierarchy)}
-        ensemble = Ensemble(hierarchy, self.preprocessing, members, np.zeros(len(hierarchy)), {})
-        return average_precision(
-            self.valid_labels,
-            lambda rows: ensemble.predict_proba(self.valid_features[rows]),
-            self.objective,
-            scored=scored,
-            unknown=self.valid_unknown,
-        )
 
 
 def _study(
@@ -115,7 +66,7 @@ def _study(
         bar.advance(1, note=f"{method}: best {config.tune.objective} {shown}")
         return result
 
-    studies.optimise(study, method, config, _starting_point(method, config), run)
+    studies.optimise(study, method, config, trials.starting_point(method, config), run)
     return studies.finished(study, config)
 
 
@@ -123,30 +74,27 @@ def _trial(
     method: Method, index: int, trial: optuna.Trial, config: Config, data: _TrialData
 ) -> tuple[TrialState, float | None]:
     """Train one ensemble; its value is the best point of the validation curve."""
-    chosen = _suggest(method, trial, config.tune.search)
-    section = config.train.model_copy(update={"members": config.tune.members})
-    settings = learning.settings(method, section, chosen | {"epochs": config.train.epochs})
-    scores: list[float] = []
-    curve: list[float] = []
-    with progress.bar(f"{method} trial {index + 1}", total=settings.epochs, unit="epoch") as bar:
+    chosen = trials.suggest(method, trial, config.tune.search)
+    objective = config.tune.objective
+    with progress.bar(
+        f"{method} trial {index + 1}", total=config.train.epochs, unit="epoch"
+    ) as bar:
 
-        def after_epoch(epoch: int, networks: Networks) -> None:
-            scores.append(data.score(networks))
-            curve.append(float(np.mean(scores[-_SMOOTHED:])))
-            trial.report(curve[-1], epoch)
-            bar.advance(1, note=f"{config.tune.objective} {curve[-1]:.4f}")
+        def after_epoch(epoch: int, points: list[float]) -> None:
+            trial.report(points[0], epoch)
+            bar.advance(1, note=f"{objective} {points[0]:.4f}")
             if trial.should_prune():
                 raise optuna.TrialPruned
 
         try:
-            train(
-                data.features,
-                data.labels,
-                data.problem.hierarchy,
-                settings,
+            judged = trials.train_and_judge(
+                method,
+                chosen,
+                data,
+                config,
+                [objective],
                 seed=studies.seed(config, method, index),
-                scored=data.problem.scored,
-                unknown=data.unknown,
+                train=train,
                 on_epoch=after_epoch,
             )
         except optuna.TrialPruned:
@@ -154,32 +102,8 @@ def _trial(
         except TrainingError as error:
             trial.set_user_attr(studies.DIVERGED, str(error))
             return TrialState.FAIL, None
-    trial.set_user_attr("epochs", int(np.argmax(curve)) + 1)
-    return TrialState.COMPLETE, max(curve)
-
-
-def _suggest(method: Method, trial: optuna.Trial, search: Search) -> dict[str, Any]:
-    def number(name: str, interval: Interval) -> float:
-        return trial.suggest_float(name, interval.low, interval.high, log=True)
-
-    chosen: dict[str, Any] = {"learning_rate": number("learning_rate", search.learning_rate)}
-    if method == "weighted":
-        chosen["weighting"] = {
-            "variant": trial.suggest_categorical("variant", search.variant),
-            "floor": number("floor", search.floor),
-            "uncertainty": trial.suggest_categorical("uncertainty", search.uncertainty),
-            "focal_floor": number("focal_floor", search.focal_floor),
-            "focal_power": number("focal_power", search.focal_power),
-        }
-    return chosen
-
-
-def _starting_point(method: Method, config: Config) -> dict[str, Any]:
-    """The values of params.yaml, which lie in the search space."""
-    values = {"learning_rate": config.train.learning_rate}
-    if method == "weighted":
-        values |= config.train.weighting.model_dump(exclude={"kind", "reduction", "start"})
-    return values
+    trial.set_user_attr("epochs", judged.epochs)
+    return TrialState.COMPLETE, judged.values[0]
 
 
 def _best(method: Method, finished: list[FrozenTrial], config: Config) -> dict[str, Any]:
@@ -213,11 +137,10 @@ def _untuned(method: Method, config: Config) -> dict[str, Any]:
 
 
 def _row(method: Method, number: int, trial: FrozenTrial) -> dict[str, Any]:
-    names = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
     return {
         "method": method,
         "number": number,
-        "state": names.get(trial.state, "failed"),
+        "state": trials.state(trial),
         "value": trial.value if trial.state == TrialState.COMPLETE else None,
         "params": trial.params,
         "curve": [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)],

@@ -1,0 +1,1 @@
+"""Studies of any length by several workers; the stage `tune` is the short one of every run."""

@@ -1,0 +1,238 @@
+"""Where a study is kept: in a file of this machine (SQLite, a journal), or in PostgreSQL.
+
+A place is named by a URL that never holds a password: libpq takes that from PGPASSWORD or
+~/.pgpass, so that it stands in no message, no process list and no file of ours.
+"""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+
+from pipeline.artifacts import paths
+from pipeline.errors import ArtifactError, ConfigError, WorkspaceError
+
+VARIABLE = "RARENODE_STORAGE"  # a URL, so that none has to stand in the shell's history
+HEARTBEAT = 10  # seconds between two signs of life of a trial in PostgreSQL
+GRACE = 60  # seconds without one, after which its worker is taken for dead
+_POSTGRESQL = "postgresql+psycopg"
+_KINDS = ("sqlite", "journal", "postgresql")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of studies.
+
+    Attributes:
+        url: `sqlite:///FILE`, `journal:///FILE` or `postgresql+psycopg://USER@HOST:PORT/DATABASE`.
+    """
+
+    url: str
+
+    @property
+    def file(self) -> Path | None:
+        """Where the study is a file."""
+        scheme, _, path = self.url.partition(":///")
+        return Path(path) if scheme in ("sqlite", "journal") else None
+
+    def storage(self, *, heartbeat: int = HEARTBEAT, grace: int = GRACE) -> BaseStorage:
+        """Open the place, and make it if it is not there.
+
+        Raises:
+            ConfigError: there is no such database, or nothing that speaks with one.
+            ArtifactError: the file is damaged, or another Optuna's.
+            WorkspaceError: its folder cannot be written.
+        """
+        if self.file is not None:
+            return self._of_file(self.file)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # the heartbeat
+                return RDBStorage(
+                    self.url,
+                    # One that went away is noticed when it is asked for, not by its trial.
+                    {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}},
+                    heartbeat_interval=heartbeat,
+                    grace_period=grace,
+                )
+        except ImportError:
+            raise ConfigError(
+                "--storage: expected the package psycopg for PostgreSQL, found none. "
+                "Install it: .venv/bin/pip install -c constraints.txt -e '.[teams]'"
+            ) from None
+        except OperationalError as error:
+            raise ConfigError(
+                f"--storage: expected a PostgreSQL database at {self.url}, found: {reason(error)}"
+            ) from None
+        except (SQLAlchemyError, RuntimeError, ValueError) as error:
+            raise ArtifactError(
+                f"--storage: expected tables of this Optuna at {self.url}, found: {reason(error)}"
+            ) from None
+
+    def _of_file(self, file: Path) -> BaseStorage:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if self.url.startswith("journal"):
+                with FileLock(f"{file}.lock"):
+                    _mend(file)
+                return JournalStorage(JournalFileBackend(str(file), _Lock(file)))  # pyright: ignore[reportArgumentType]
+            # Workers wait for each other's writing.
+            return RDBStorage(self.url, {"connect_args": {"timeout": 60}})
+        except OSError as error:
+            raise WorkspaceError(f"expected a writable file {file}, found: {error}") from None
+        except OperationalError as error:
+            raise WorkspaceError(
+                f"expected a writable file {file}, found: {reason(error)}"
+            ) from None
+        except (
+            SQLAlchemyError,
+            RuntimeError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AssertionError,
+        ) as e:
+            raise ArtifactError(
+                f"expected a study of this Optuna in {file}, found: {reason(e)}. "
+                "Move the file away to begin again."
+            ) from None
+
+    @contextmanager
+    def claiming(self, storage: BaseStorage) -> Iterator[None]:
+        """Let one worker at a time choose its trial: SQLite would give two of them the same."""
+        if self.file is not None:
+            with FileLock(f"{self.file}.claim.lock"):
+                yield
+            return
+        with _engine(storage).begin() as connection:  # until its end, or that of this process
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _key("claim")})
+            yield
+
+    @contextmanager
+    def leading(self, storage: BaseStorage, name: str) -> Iterator[None]:
+        """Be the one that hands out the trials of a study; over when the process ends, however.
+
+        Raises:
+            WorkspaceError: somebody else is.
+        """
+        refusal = WorkspaceError(
+            f"expected no other command that leads the study {name}, found one. "
+            "--join adds workers to it"
+        )
+        if self.file is not None:
+            try:
+                held = FileLock(f"{self.file}.lead.lock").acquire(timeout=0)
+            except Timeout:
+                raise refusal from None
+            with held:
+                yield
+            return
+        engine = _engine(storage).execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            key = {"key": _key(f"lead {name}")}
+            if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar():
+                raise refusal
+            try:
+                yield
+            finally:
+                connection.invalidate()  # with its session goes the lock, and nothing is asked
+
+    def dashboard(self) -> list[str]:
+        """What optuna-dashboard is given."""
+        if self.url.startswith("journal"):
+            return [str(self.file), "--storage-class", "JournalFileStorage"]
+        return [self.url]
+
+
+def place(asked: str | None, name: str) -> Place:
+    """What `--storage` means.
+
+    Args:
+        asked: sqlite, journal, postgresql or a URL; None: what the environment says, else sqlite.
+        name: of the study, which is that of the file.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    told = os.environ.get(VARIABLE, "").strip()
+    asked = asked or told or "sqlite"
+    if asked == "postgresql":
+        asked = told if told.startswith("postgres") else f"{_POSTGRESQL}://"  # libpq's variables
+    if asked in ("sqlite", "journal"):
+        suffix = {"sqlite": "db", "journal": "journal"}[asked]
+        return Place(f"{asked}:///{paths.STATE / 'studies' / f'{name}.{suffix}'}")
+    scheme, separator, rest = asked.partition("://")
+    if separator and scheme in ("sqlite", "journal") and rest.strip("/"):
+        return Place(f"{scheme}:///{rest.removeprefix('/')}")
+    if separator and scheme in ("postgres", "postgresql", _POSTGRESQL):
+        return Place(_without_password(f"{_POSTGRESQL}://{rest}"))
+    shown = f"{scheme}://…" if separator else repr(asked)  # it may hold a password
+    raise ConfigError(
+        f"--storage: expected {', '.join(_KINDS)} or postgresql://USER@HOST/DATABASE, found {shown}"
+    )
+
+
+def reason(error: BaseException) -> str:
+    """What a library says, without the statement and the links that it adds."""
+    said = str(getattr(error, "orig", None) or error).strip()
+    return " ".join(said.split())[:300] or type(error).__name__
+
+
+def _without_password(url: str) -> str:
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            "--storage: expected postgresql://USER@HOST:PORT/DATABASE, found a URL that is none"
+        ) from None
+    query = dict(found.query)
+    password = query.pop("password", None) or found.password
+    if password is not None:
+        os.environ["PGPASSWORD"] = str(password)  # for this command and its workers
+    bare = found._replace(password=None, query=query)  # pyright: ignore[reportArgumentType]
+    return bare.render_as_string(hide_password=False)
+
+
+class _Lock:
+    """Of a journal: Optuna's own is a file, which a killed worker leaves for half a minute."""
+
+    def __init__(self, file: Path) -> None:
+        self._lock = FileLock(f"{file}.lock")
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _mend(journal: Path) -> None:
+    """Take away half a line, which a killed worker may leave: the next one would be lost, too."""
+    written = journal.read_bytes() if journal.exists() else b""
+    if written and not written.endswith(b"\n"):
+        with journal.open("r+b") as stream:
+            stream.truncate(written.rfind(b"\n") + 1)
+
+
+def _engine(storage: BaseStorage) -> Any:
+    assert isinstance(storage, RDBStorage)
+    return storage.engine
+
+
+def _key(what: str) -> int:
+    """PostgreSQL names a lock by a number."""
+    digest = hashlib.sha256(f"rarenode {what}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
