@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -54,10 +54,18 @@ class Cluster:
     @property
     def workers(self) -> int:
         """How many there are now; 0 without a scheduler."""
+        return len(self._workers())
+
+    @property
+    def threads(self) -> int:
+        """Of all workers together: how much runs at a time."""
+        return sum(int(worker["nthreads"]) for worker in self._workers().values())
+
+    def _workers(self) -> dict[str, Any]:
         try:
-            return len(self.client.scheduler_info(n_workers=-1).get("workers", {}))
+            return self.client.scheduler_info(n_workers=-1).get("workers", {})
         except Exception:
-            return 0
+            return {}
 
     def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Hand out a call; the future of its result. It runs again if its worker is lost."""
@@ -165,7 +173,7 @@ def reach(address: str) -> Iterator[Cluster]:
                 f"expected a Dask scheduler at {address}, found: {error}. Start it with "
                 "`dask scheduler`, and workers with `dask worker`."
             ) from None
-        with client:
+        try:
             try:
                 client.wait_for_workers(1, timeout=PATIENCE)
             except TimeoutError:
@@ -177,6 +185,9 @@ def reach(address: str) -> Iterator[Cluster]:
             cluster = Cluster(client, address)
             with cluster.watched():
                 yield cluster
+        finally:
+            with suppress(Exception):  # of a lost scheduler, which has been said
+                client.close()
 
 
 def _check_workers(client: Any) -> None:

@@ -1,6 +1,7 @@
 """Values of options."""
 
 import argparse
+from typing import Any
 
 
 def count(text: str) -> int:
@@ -21,7 +22,7 @@ def share(text: str) -> float:
     return value
 
 
-def add_cluster(parser: argparse.ArgumentParser, what: str) -> None:
+def add_cluster(parser: Any, what: str) -> None:
     """Add --cluster, which runs `what` elsewhere."""
     parser.add_argument(
         "--cluster",

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from pipeline.commands import options
-from pipeline.errors import DatasetError
+from pipeline.errors import ConfigError, DatasetError
 
 
 def add(commands: Any) -> None:
@@ -56,6 +56,7 @@ def add(commands: Any) -> None:
         "--join", action="store_true", help="only add workers to a study that another command leads"
     )
     other.add_argument("--dashboard", action="store_true", help="show it with optuna-dashboard")
+    options.add_cluster(other, "the workers of a study in PostgreSQL")
     study.add_argument(
         "--port", type=options.count, default=8080, metavar="NUMBER", help="of the dashboard"
     )
@@ -82,9 +83,18 @@ def _study(given: argparse.Namespace) -> int:
             return command.dashboard(asked, given.port)
         if given.join:  # beside the command that holds the workspace, if that is this one
             return command.join(asked)
+        if given.cluster is not None and given.workers != 1:
+            raise ConfigError("expected --workers or --cluster, found both: a cluster has its own")
         with workspace.exclusive():
             _bring_data_up_to_date()
-            return command.run(asked)
+            if given.cluster is None:
+                return command.run(asked)
+            from flows import cluster
+            from pipeline.cluster import connection
+            from pipeline.study.on_cluster import OnCluster
+
+            with cluster.address(given.cluster) as address, connection.reach(address) as reached:
+                return command.run(asked, lambda opened: OnCluster(opened, reached))
 
 
 def _bring_data_up_to_date() -> None:
