@@ -1,10 +1,12 @@
 """Real servers that the tests start themselves, on free ports: Prefect and a worker, PostgreSQL."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,20 +71,19 @@ class Server:
 
     def start(self, deployment: str) -> None:
         """Ask for a run now."""
-        self.post(f"deployments/{self.deployment(deployment)['id']}/create_flow_run")
+        number = self.deployment(deployment)["id"]
+        self.post(f"deployments/{number}/create_flow_run", idempotency_key=uuid.uuid4().hex)
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         url = f"{self.url}/{path}"
         for _ in range(10):  # under load it may be long, or SQLite locked: Prefect asks again, too
-            try:
+            with contextlib.suppress(httpx.TimeoutException):
                 response = httpx.request(method, url, timeout=60, auth=self.login, **options)
-            except httpx.TimeoutException:
-                continue
-            if response.status_code != 503:
-                break
+                if response.status_code != 503:
+                    response.raise_for_status()
+                    return response.json()
             time.sleep(1)
-        response.raise_for_status()
-        return response.json()
+        raise AssertionError(f"{url} does not answer")
 
     def _do(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

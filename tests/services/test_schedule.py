@@ -162,51 +162,6 @@ def test_run_by_hand_is_not_disturbed(prefect: Server, place: Path, overlap: str
         assert len(runs()) == 4
 
 
-def test_schedule_is_said_changed_and_removed(prefect: Server, place: Path):
-    said = deploy(prefect, "--cron", "0 3 * * 1", "--timezone", "Europe/Berlin", "--name", "a")
-    assert "train/a: created\n  at 0 3 * * 1 (Europe/Berlin)\n" in said
-    assert f"  in {place} with {sys.executable} -m prefect.engine\n" in said
-    assert "worker start --pool rarenode" in said
-    same = "--cron", "0 3 * * 1", "--timezone", "Europe/Berlin", "--name", "a"
-    assert deploy(prefect, *same).startswith("train/a: unchanged\n")
-    changed = deploy(prefect, *same, "--overlap", "skip", "--pause")
-    lines = "  - an overlapping run: wait\n  + paused\n  + an overlapping run: skip\n"
-    assert changed.startswith(f"train/a: changed\n{lines}")
-    assert deploy(prefect, "--list").startswith("train/a\n  at 0 3 * * 1 (Europe/Berlin)\n")
-    assert deploy(prefect, "--remove", "a") == "train/a: removed\n"
-    assert deploy(prefect, "--list") == f"No schedule of {place}.\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--cron", "0 3 * *"), "weekday of --cron, found '0 3 * *'"),
-        (("--cron", "0 3 * * 1", "--timezone", "Mars"), "a time zone such as Europe/Berlin"),
-        (("--remove", "nothing"), "expected one of no schedule in "),
-        (("--time-limit", "0"), "more than 0 minutes for --time-limit, found 0"),
-    ],
-)
-def test_request_that_cannot_be_met_is_refused(
-    prefect: Server, place: Path, arguments: tuple[str, ...], message: str
-):
-    done = prefect.rarenode("deploy", *arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_name_that_another_workspace_has_is_refused(
-    prefect: Server, place: Path, monkeypatch: pytest.MonkeyPatch
-):
-    deploy(prefect, "--name", "mine")
-    other = place.parent / "other"
-    git("clone", "--quiet", str(place), str(other))
-    monkeypatch.chdir(other)
-    done = prefect.rarenode("deploy", "--flow", "train", "--name", "mine")
-    assert done.returncode == 2
-    assert f"found 'train/mine' of {place}" in done.stderr
-
-
 @pytest.mark.usefixtures("worker")
 def test_prefect_yaml_makes_the_same_schedule_and_it_runs(prefect: Server, place: Path):
     deploy(prefect, "--cron", "0 3 * * 1", "--name", "weekly")
