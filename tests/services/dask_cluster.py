@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from distributed import Client
+
 ROOT = Path(__file__).parents[2]
 # Every process of these tests reads data sets as the toy, whatever their name.
 SITE = """\
@@ -59,6 +61,11 @@ class Cluster:
         process = self._start("worker", *arguments, **changes)
         self.workers.append(process)
         return process
+
+    def wait(self, workers: int) -> None:
+        """Until so many have come."""
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=300)
 
     def _start(self, what: str, *arguments: object, **changes: str) -> "subprocess.Popen[bytes]":
         options = [*map(str, arguments), "--no-dashboard", *self._options]
