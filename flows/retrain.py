@@ -38,6 +38,7 @@ from pipeline.errors import RarenodeError
 
 STEPS = ("look", "validate", "train", "compare", "promote")
 UNCHANGED, REJECTED, PROMOTED = "Unchanged", "Rejected", "Promoted"
+VERDICT = paths.REPORT.with_name("verdict.md")
 _JUDGED = paths.STATE / "judged.json"  # what the last challenger was, so that none comes twice
 _RETRIES: Any = {"retries": 2, "retry_delay_seconds": 10}  # of what a network may break off
 
@@ -108,12 +109,12 @@ def _challenge(folder: Path, start: Start, champion: Version | None, anyway: boo
         said = pages.headline(verdict, "the challenger", named)
         if comparison is not None and comparison["reason"] is not None:
             said += " `rarenode retrain --promote` promotes it all the same."
-        _publish(said, verdict, comparison)
+        _publish(folder, said, verdict, comparison)
         files.write_json(_JUDGED, _judged(start, champion) | {"why": said})
         return Completed(name=REJECTED, message=said)
     with _watched("promote"):
         said = _promote(folder, start, champion, verdict, comparison, pull)
-    _publish(said, verdict, comparison)
+    _publish(folder, said, verdict, comparison)
     return Completed(name=PROMOTED, message=said)
 
 
@@ -237,8 +238,11 @@ def _judged(start: Start, champion: Version | None) -> dict[str, Any]:
     return {**start.fingerprint, "rules": rules, "champion": champion and champion.commit}
 
 
-def _publish(said: str, verdict: Verdict, comparison: dict[str, Any] | None) -> None:
-    """The verdict as artifacts. Markdown is stored raw: what may hold names of data is escaped."""
+def _publish(folder: Path, said: str, verdict: Verdict, comparison: dict[str, Any] | None) -> None:
+    """The verdict among the challenger's reports, and as artifacts.
+
+    Prefect stores markdown raw: what may hold names of data is escaped.
+    """
     rows = pages.rows(verdict)
     parts = ["# Retraining", escape(said)]
     if rows:
@@ -250,8 +254,14 @@ def _publish(said: str, verdict: Verdict, comparison: dict[str, Any] | None) -> 
             "Difference: challenger minus champion, with its 95 % interval. A figure holds if the "
             "lower end is at least minus the margin.",
         ]
-        create_table_artifact(rows, key="retrain-figures", description="Challenger and champion")
-    create_markdown_artifact("\n\n".join(parts), key="retrain", description="Verdict")
+    text = "\n\n".join(parts) + "\n"
+    try:
+        (folder / VERDICT).write_text(text, encoding="utf-8")
+        if rows:
+            create_table_artifact(rows, key="retrain-figures", description="Figures")
+        create_markdown_artifact(text, key="retrain", description="Verdict")
+    except Exception as error:  # a server that is gone undoes no promotion
+        get_run_logger().warning("The verdict could not be published: %s", error)
 
 
 def _step(name: str, work: Any, *arguments: Any) -> Any:

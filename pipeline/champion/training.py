@@ -14,6 +14,7 @@ from pipeline.champion.processes import StepRefused, git, python
 from pipeline.champion.registry import Version
 from pipeline.config import edit
 from pipeline.datasets.tables.source import ROOT
+from pipeline.errors import WorkspaceError
 
 Log = Callable[[str], None]
 OnEvent = Callable[[progress.Event], None]
@@ -80,12 +81,16 @@ def compare(
         on_event: gets progress and notes.
     """
     bundle = place.materialise(champion.commit, champion.name).resolve()
-    with tempfile.TemporaryDirectory() as name:
+    # Within the worktree: whatever happens, it goes with it.
+    with tempfile.TemporaryDirectory(dir=folder / paths.STATE) as name:
         scratch = Path(name)
         arguments = ["-m", "pipeline.champion.compare", str(bundle), str(scratch / "found.json")]
         if accepted:
             what = f"the data of {champion.name}"
-            place.fetch(champion.commit, paths.PREPARED, scratch / "prepared", what)
+            try:
+                place.fetch(champion.commit, paths.PREPARED, scratch / "prepared", what)
+            except WorkspaceError as error:
+                return {"schema": 1, "reason": str(error), "holdout": None, "figures": []}
             arguments += ["--accepted", str(scratch / "prepared")]
         python(arguments, folder=folder, log=log, on_event=on_event)
         return files.read_json(scratch / "found.json")

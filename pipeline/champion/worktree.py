@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pipeline.artifacts import paths
 from pipeline.champion.processes import git
 from pipeline.errors import WorkspaceError
@@ -41,9 +43,25 @@ def checked_out(commit: str) -> Iterator[Path]:
 
 
 def remove() -> None:
-    """Remove the copy, also what a killed retrain left of one."""
+    """Remove the copy, also what a killed retrain left of one: files, and processes at work."""
+    if _PLACE.is_dir():
+        _end_processes()
     shutil.rmtree(_PLACE, ignore_errors=True)
     git("worktree", "prune")
+
+
+def _end_processes() -> None:
+    """End what works in the copy and has no terminal: a stage that outlived its retrain."""
+    place = str(_PLACE.resolve())
+    for process in psutil.process_iter():
+        try:
+            folder = process.cwd()
+            inside = folder == place or folder.startswith(place + os.sep)
+            if inside and not process.terminal():
+                process.kill()
+                process.wait(5)
+        except (psutil.Error, OSError):
+            continue  # it is another user's, or gone
 
 
 def _keep_reports(folder: Path) -> None:

@@ -27,6 +27,7 @@ def _retrain(asked: argparse.Namespace) -> int:
 
     from flows import server, signals, watch, workspace
     from flows.display import Lines, LiveList
+    from pipeline.champion import worktree
     from pipeline.errors import RarenodeError
 
     workspace.check()
@@ -40,10 +41,12 @@ def _retrain(asked: argparse.Namespace) -> int:
         watch.watching(watcher),
     ):
         with server.starting():
-            from flows.retrain import retrain
+            from flows.retrain import UNCHANGED, VERDICT, retrain
         state: Any = retrain(asked.force, asked.promote, return_state=True)
     if state.is_completed():
         print(f"{state.name}: {state.message}")
+        if state.name != UNCHANGED:
+            print(f"Figures: {worktree.REPORTS / VERDICT.name}")
         return 0
     failure = state.result(raise_on_failure=False)
     if isinstance(failure, RarenodeError):
