@@ -13,7 +13,7 @@ test: .venv/installed
 # Needs a server: PostgreSQL, Prefect's, a Dask scheduler, Chromium. What is missing is installed.
 test-services: .venv/installed
 	tests/services/install
-	$(BIN)/python -m pytest tests/services
+	$(BIN)/python -m pytest tests/services tests/faults
 
 # Kills runs at random moments, over all stages; the short form is part of test-services.
 test-faults: .venv/installed

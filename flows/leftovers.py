@@ -5,6 +5,7 @@ nobody who would finish it. Knows no DVC, which takes half a second to import.
 """
 
 import contextlib
+import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import zc.lockfile
 from ruamel.yaml import YAML, YAMLError
 
 from flows import guard
@@ -35,8 +35,10 @@ def clear() -> list[str]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
-    _release_locks()
+            with contextlib.suppress(OSError):
+                path.unlink()
+    with contextlib.suppress(PermissionError):  # DVC will say so itself
+        _release_locks()
     return _set_lock_file_aside()
 
 
@@ -62,11 +64,11 @@ def _release_locks() -> None:
     """Remove what killed DVCs hold; DVC itself does, unless their process ids are in use again."""
     if not _RWLOCK.exists():
         return
-    try:
-        lock = zc.lockfile.LockFile(str(_RWLOCK.with_suffix(".lock")))
-    except zc.lockfile.LockError:
-        return  # a DVC is changing it
-    try:
+    with _RWLOCK.with_suffix(".lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # a DVC is changing it
         try:
             held = _holders(json.loads(_RWLOCK.read_text(encoding="utf-8")))
         except (ValueError, AttributeError, LookupError, TypeError):
@@ -74,8 +76,6 @@ def _release_locks() -> None:
         since = _RWLOCK.stat().st_mtime
         if not any(_is_dvc(pid, since) for pid in held):  # else DVC says who holds what
             _RWLOCK.unlink()
-    finally:
-        lock.close()
 
 
 def _holders(content: dict[str, Any]) -> set[int]:

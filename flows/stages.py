@@ -21,7 +21,7 @@ from dvc.repo.index import Index
 from flows import guard
 from pipeline import progress
 from pipeline.artifacts import paths
-from pipeline.errors import WorkspaceError
+from pipeline.errors import RarenodeError, WorkspaceError
 
 LOGS = paths.STATE / "logs"  # the whole output of each stage's latest run
 TAIL = 60  # lines of a failed stage's output that go into its exception
@@ -46,16 +46,27 @@ class StageFailed(Exception):
         stage: its name.
         refusal: the one message for the user if the user can fix it, else None.
         killed: the name of the signal from elsewhere that ended the stage or its DVC, else None.
+        transient: whether trying again may help.
     """
 
     def __init__(
-        self, stage: str, output: str, refusal: str | None = None, killed: str | None = None
+        self,
+        stage: str,
+        output: str,
+        refusal: str | None = None,
+        killed: str | None = None,
+        transient: bool = False,
     ):
         what = "failed." if killed is None else f"was ended by {killed}, which is not of this run."
         super().__init__(f"stage {stage!r} {what}\n{output}")
         self.stage = stage
         self.refusal = refusal
         self.killed = killed
+        self.transient = transient
+
+
+class OutOfTime(RarenodeError):
+    """A run that was ended because it took longer than it may."""
 
 
 class StageStopped(Exception):
@@ -98,6 +109,7 @@ def reproduce(
     on_event: Callable[[progress.Event], None],
     force: bool = False,
     environment: Mapping[str, str] | None = None,
+    time_limit: float | None = None,
 ) -> str:
     """Let DVC run one stage, or restore its outputs; its upstream must be up to date.
 
@@ -108,6 +120,7 @@ def reproduce(
         on_event: gets progress and notes.
         force: run it even if it is up to date.
         environment: variables for the stage.
+        time_limit: seconds after which it is ended, with all its children; None is no limit.
 
     Returns:
         "Completed", "Restored" (outputs taken from the cache) or "Cached" (nothing to do).
@@ -116,19 +129,21 @@ def reproduce(
         StageFailed: with the last lines of the output.
         StageStopped: `stop_all` was called.
     """
-    state, refusal = "Completed", None
+    state, refusal, transient = "Completed", None, False
     tail: deque[str] = deque(maxlen=TAIL)
     LOGS.mkdir(parents=True, exist_ok=True)
     with (
         open(log_of(stage), "w", encoding="utf-8", buffering=1) as whole,
         _process(stage, force, environment or {}) as process,
+        _limited(process, time_limit) as expired,
     ):
         assert process.stdout is not None
         for raw in process.stdout:
             line = raw.rstrip("\n")
             if event := progress.parse(line):
-                refusal = event.note if event.refused else refusal
-                if not event.refused:  # the message also stands on stderr
+                if event.refused:  # the message also stands on stderr
+                    refusal, transient = event.note, event.transient
+                else:
                     on_event(event)
                 continue
             whole.write(raw)
@@ -141,6 +156,12 @@ def reproduce(
                 state = "Restored"
     if process.returncode != 0 and _stopping.is_set():
         raise StageStopped(stage)
+    if process.returncode != 0 and expired.is_set():
+        refusal = (
+            f"expected the stage {stage!r} to end within {time_limit:g} seconds, found it at work: "
+            "it was ended. Allow more; the next run goes on where it stopped."
+        )
+        raise StageFailed(stage, "\n".join(tail), refusal)
     if process.returncode != 0:
         output = "\n".join(tail)
         if _BUSY in output:
@@ -149,7 +170,9 @@ def reproduce(
                 f"expected no other DVC at work in {Path.cwd()}, found process {processes}: "
                 "`dvc repro`, or a stage that outlived a killed run. Wait for it, or end it."
             )
-        raise StageFailed(stage, output, refusal, _signal_of(process.returncode, output))
+            transient = True
+        killed = _signal_of(process.returncode, output)
+        raise StageFailed(stage, output, refusal, killed, transient)
     return state
 
 
@@ -164,6 +187,11 @@ def stop_all() -> None:
     with _running_lock:
         processes = list(_running)
     guard.end([-process.pid for process in processes])
+
+
+def pause(seconds: float) -> bool:
+    """Wait; False if the run is being stopped."""
+    return not _stopping.wait(seconds)
 
 
 def allow() -> None:
@@ -214,6 +242,25 @@ def _process(
         guard.forget(-process.pid)
         with _running_lock:
             _running.discard(process)
+
+
+@contextmanager
+def _limited(process: subprocess.Popen[str], seconds: float | None) -> Iterator[threading.Event]:
+    """End a process's group after a time; the event says that it was so."""
+    expired = threading.Event()
+
+    def expire() -> None:
+        expired.set()
+        guard.end([-process.pid])
+
+    timer = threading.Timer(seconds or 0, expire)
+    timer.daemon = True
+    if seconds is not None:
+        timer.start()
+    try:
+        yield expired
+    finally:
+        timer.cancel()
 
 
 def _end_with(process: subprocess.Popen[str]) -> None:

@@ -6,6 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import TaskRunContext
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed
 
@@ -13,10 +14,27 @@ from flows import headline, history, stages, watch
 from pipeline import config, progress
 from pipeline.artifacts import manifest
 
+PAUSES = (10.0, 20.0, 40.0)  # seconds before a stage is tried again
 
-@task(cache_policy=NO_CACHE, persist_result=False)  # what is up to date is DVC's business
-def run_stage(stage: str) -> State:
+
+def _may_pass(task: Any, run: Any, state: State) -> bool:
+    """Whether Prefect tries a task again: a network that was down, not bad data, nor a fault."""
+    error: Any = state.result(raise_on_failure=False)
+    return isinstance(error, stages.StageFailed) and error.transient
+
+
+@task(
+    cache_policy=NO_CACHE,  # what is up to date is DVC's business
+    persist_result=False,
+    retries=len(PAUSES),
+    retry_condition_fn=_may_pass,
+)
+def run_stage(stage: str, time_limit: float | None = None) -> State:
     """Run a stage unless it is up to date.
+
+    Args:
+        stage: its name.
+        time_limit: seconds after which it is ended; None is no limit.
 
     Returns:
         Completed, or a completed state named Cached or Restored.
@@ -40,22 +58,45 @@ def run_stage(stage: str) -> State:
             state = "Cached"
         else:
             watcher.started(stage)
-            state = stages.reproduce(stage, log=log.info, on_event=on_event)
+            state = stages.reproduce(stage, log=log.info, on_event=on_event, time_limit=time_limit)
     except stages.StageStopped:
         state = "interrupted"
         return Cancelled(message=f"{stage}: the run was stopped")
+    except stages.StageFailed as error:
+        pause = _pause() if error.transient else None
+        if pause is None:
+            raise
+        on_event(progress.Event(0, note=f"{error.refusal}; again in {pause:g} s"))
+        # Here, not by Prefect: its own pause cannot be ended by Ctrl-C.
+        state = "running" if stages.pause(pause) else "interrupted"
+        raise
     finally:
-        watcher.ended(stage, state)
+        if state != "running":
+            watcher.ended(stage, state)
     return Completed(name=state, message=f"{stage}: {state}")
 
 
+def _pause() -> float | None:
+    """How long to wait before the next attempt; None after the last."""
+    context = TaskRunContext.get()
+    attempt = 1 if context is None else context.task_run.run_count
+    return PAUSES[attempt - 1] if context is not None and attempt <= len(PAUSES) else None
+
+
 @flow(name="train", persist_result=False)
-def train() -> list[State]:
+def train(time_limit: float | None = None, stage_time_limit: float | None = None) -> list[State]:
     """Bring every stage up to date, in the order of DVC's own graph.
 
     Stages that do not depend on each other may run side by side; after a failure the stages that
     wait for it do not run, and the flow ends Failed. The workspace has to be held
     (`workspace.exclusive`).
+
+    Args:
+        time_limit: seconds after which the run is ended, with the stage at work.
+        stage_time_limit: seconds after which a stage is ended, and what waits for it does not run.
+
+    Raises:
+        OutOfTime: names the stages that were not done.
     """
     stages.allow()
     history.reconcile()
@@ -65,8 +106,14 @@ def train() -> list[State]:
     try:
         for stage, upstream in plan.items():
             named: Any = run_stage.with_options(name=stage, task_run_name=stage)
-            futures[stage] = named.submit(stage, wait_for=[futures[name] for name in upstream])
-        wait(list(futures.values()))
+            before = [futures[name] for name in upstream]
+            futures[stage] = named.submit(stage, stage_time_limit, wait_for=before)
+        if missing := wait(list(futures.values()), timeout=time_limit).not_done:
+            names = ", ".join(stage for stage, future in futures.items() if future in missing)
+            raise stages.OutOfTime(
+                f"expected the run to end within {time_limit:g} seconds, found {names} not done: "
+                "it was ended. Allow more; the next run goes on where it stopped."
+            )
     except BaseException:  # Ctrl-C and termination as well: no stage may outlive its flow
         stages.stop_all()
         raise

@@ -10,7 +10,7 @@ import time
 
 from pipeline import config, progress
 from pipeline.artifacts import cost, manifest
-from pipeline.errors import RarenodeError
+from pipeline.errors import RarenodeError, TransientError
 
 # Idle threads of torch's pool sleep instead of spinning: on a busy machine spinning made training
 # six times slower, on an idle one it gains nothing. Has to be set before torch is imported.
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _run(stage)
     except RarenodeError as error:
-        progress.refuse(str(error))
+        progress.refuse(str(error), transient=isinstance(error, TransientError))
         return 2
     except KeyboardInterrupt:
         return 130

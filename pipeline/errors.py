@@ -22,6 +22,10 @@ class DatasetError(RarenodeError):
     """Data that is missing, unreadable or at odds with itself."""
 
 
+class TransientError(DatasetError):
+    """Data that cannot be had now, but perhaps a little later: trying again may help."""
+
+
 class HierarchyError(RarenodeError, ValueError):
     """Edges that do not form a hierarchy: a cycle, a self-loop, an unknown node."""
 

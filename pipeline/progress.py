@@ -39,6 +39,7 @@ class Event:
     nested: bool = False  # opened while another bar was open
     ended: bool = False
     refused: bool = False
+    transient: bool = False  # refused, but trying again may help
 
 
 class _Sink(Protocol):
@@ -106,10 +107,15 @@ def note(text: str) -> None:
     _sink().note(text)
 
 
-def refuse(message: str) -> None:
-    """Say on stderr why the stage cannot go on; a flow hears the message as a whole, too."""
+def refuse(message: str, *, transient: bool = False) -> None:
+    """Say on stderr why the stage cannot go on; a flow hears the message as a whole, too.
+
+    Args:
+        message: for the user.
+        transient: whether trying again may help.
+    """
     if os.environ.get(VARIABLE) == "events":
-        _Events().show(Event(0, note=message, refused=True), 0.0)
+        _Events().show(Event(0, note=message, refused=True, transient=transient), 0.0)
     print(message, file=sys.stderr, flush=True)
 
 

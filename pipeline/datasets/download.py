@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from pipeline import progress
-from pipeline.errors import DatasetError, WorkspaceError
+from pipeline.errors import DatasetError, TransientError, WorkspaceError
 
 CONNECT, READ = 15.0, 60.0  # seconds: to get a connection, and between two pieces of an answer
 PAUSES = (0.5, 2.0)  # seconds before the second and before the third attempt
@@ -27,7 +27,8 @@ def complete(url: str, part: Path, name: str) -> None:
         name: of the file, for whoever watches.
 
     Raises:
-        DatasetError: names the URL and why it cannot be downloaded.
+        DatasetError: names the URL and why it cannot be downloaded; a `TransientError` where that
+            may pass.
         WorkspaceError: `part` cannot be written.
     """
     try:
@@ -42,7 +43,9 @@ def complete(url: str, part: Path, name: str) -> None:
                     progress.note(f"{name}: {_cause(error)}; trying again")
                     time.sleep(pause)
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # of a host's name
-        raise DatasetError(f"expected the file {url}, found: {_cause(error)}") from None
+        passing = isinstance(error, httpx.HTTPError) and (_may_pass(error) or _is_busy(error))
+        kind = TransientError if passing else DatasetError
+        raise kind(f"expected the file {url}, found: {_cause(error)}") from None
     except OSError as error:
         raise WorkspaceError(
             f"expected a writable file {part}, found: {error.strerror or error}"
@@ -114,6 +117,11 @@ def _may_pass(error: httpx.HTTPError) -> bool:
         httpx.ProxyError,
     )
     return isinstance(error, passing)
+
+
+def _is_busy(error: httpx.HTTPError) -> bool:
+    """Whether the server asks to come again, which may be later than a moment from now."""
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (408, 429)
 
 
 def _cause(error: Exception) -> str:

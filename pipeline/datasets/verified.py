@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pipeline.artifacts import files as artifacts
 from pipeline.artifacts import paths
-from pipeline.errors import DatasetError, WorkspaceError
+from pipeline.errors import DatasetError, TransientError, WorkspaceError
 
 Origin = str | Path
 State = Literal["absent", "incomplete", "damaged", "verified"]
@@ -241,7 +241,8 @@ def _download(files: Sequence[RawFile], origin: str, folder: Path) -> dict[RawFi
         try:
             parts[file] = _download_one(file, f"{origin.rstrip('/')}/{quote(file.path)}")
         except DatasetError as error:
-            raise DatasetError(
+            kind = TransientError if isinstance(error, TransientError) else DatasetError
+            raise kind(
                 f"{error}. `rarenode data get {folder.name} --from DIR` takes the files from a "
                 "folder."
             ) from None

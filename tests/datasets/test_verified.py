@@ -16,7 +16,7 @@ import pytest
 from pipeline.artifacts import paths
 from pipeline.datasets import download, verified
 from pipeline.datasets.verified import RawFile
-from pipeline.errors import DatasetError, WorkspaceError
+from pipeline.errors import DatasetError, TransientError, WorkspaceError
 
 CONTENTS = {"set/a.txt": b"alpha" * 40_000, "set/b.txt": b"beta" * 50_000}
 FILES = tuple(
@@ -544,6 +544,23 @@ def test_refusal_of_the_server_is_final(status, server, folder):
     server.answers = [{"status": status}]
     refused(server.url, folder, rf"expected the file .*/set/a\.txt, found: HTTP {status} ")
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "passes"), [(404, False), (401, False), (408, True), (429, True), (503, True)]
+)
+def test_what_may_pass_is_told_from_what_does_not(status, passes, server, folder):
+    server.answers = [{"status": status}] * 3
+    with pytest.raises(DatasetError) as error:
+        verified.fetch(FILES, server.url, folder)
+    assert isinstance(error.value, TransientError) is passes
+
+
+def test_server_that_is_not_there_may_be_there_later(folder):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(TransientError, match="Connection refused"):
+        verified.fetch(FILES, f"http://127.0.0.1:{port}", folder)
 
 
 def test_fault_of_the_server_that_passes_is_no_error(server, folder):

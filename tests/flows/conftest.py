@@ -28,6 +28,10 @@ if pathlib.Path("break-" + name).exists():
 if pathlib.Path("refuse-" + name).exists():
     progress.refuse("expected good data, found bad data" + chr(10) + "in two lines")
     sys.exit(2)
+if (busy := pathlib.Path("busy-" + name)).exists() and (left := int(busy.read_text())):
+    busy.write_text(str(left - 1))
+    progress.refuse("expected an answer, found a busy server", transient=True)
+    sys.exit(2)
 if pathlib.Path("hang-" + name).exists():
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
     child = subprocess.Popen([sys.executable, "-c", code])

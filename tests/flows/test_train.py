@@ -1,14 +1,38 @@
+import contextlib
 import json
+import os
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from flows import guard, stages, watch
+from flows import train as train_module
+from flows.display import Lines
 from flows.train import train
 
 from .conftest import PIPELINE, runs
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def left() -> list[list[str]]:
+    """Processes that work in this folder, as a stage and its children do, after a while."""
+    found: list[list[str]] = []
+    for _ in range(50):
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                here = process.pid != os.getpid() and process.cwd() == str(Path.cwd())
+                if here and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process.cmdline())
+        if not found:
+            break
+        time.sleep(0.1)
+    return found
 
 
 def _states(flow_state: Any) -> dict[str, str]:
@@ -70,6 +94,92 @@ def test_lost_output_is_restored_and_what_follows_is_cached(workspace: Path):
     states = _states(train(return_state=True))
     assert states == {"first": "Cached", "left": "Cached", "right": "Restored", "last": "Cached"}
     assert runs() == []
+
+
+def test_what_may_pass_is_tried_again_and_nothing_else_is(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(train_module, "PAUSES", (0.1, 0.2, 0.3))
+    Path("busy-first").write_text("2")
+    Path("refuse-left").touch()
+    with watch.watching(Lines()):
+        state = train(return_state=True)
+    assert _states(state) == {
+        "first": "Completed",
+        "left": "Failed",
+        "right": "Completed",
+        "last": "NotReady",
+    }
+    done = runs()
+    assert (done.count("first"), done.count("left"), done.count("right")) == (3, 1, 1)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("first: ")]
+    assert said[1:4:2] == [
+        f"first: expected an answer, found a busy server; again in {pause} s"
+        for pause in (0.1, 0.2)
+    ]
+    assert not any("first: Failed" in line for line in said)
+
+
+def test_it_is_given_up_in_the_end_with_the_message(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(train_module, "PAUSES", (0.1, 0.1, 0.1))
+    Path("busy-first").write_text("9")
+    state = train(return_state=True)
+    assert runs() == ["first"] * 4
+    first = state.result(raise_on_failure=False)[0].result(raise_on_failure=False)
+    assert first.refusal == "expected an answer, found a busy server"
+
+
+def test_pause_before_another_attempt_ends_with_the_run(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(train_module, "PAUSES", (100.0, 100.0, 100.0))
+    Path("busy-first").write_text("9")
+    started = time.monotonic()
+    state = train(time_limit=12.0, return_state=True)
+    assert time.monotonic() - started < 60
+    assert state.is_failed()
+    assert runs() in (["first"], [])  # the latter where the machine is very busy
+
+
+def test_run_that_takes_too_long_is_ended_with_its_stage(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(guard, "GRACE", 0.5)
+    Path("hang-first").touch()
+    state = train(time_limit=12.0, return_state=True)
+    error = state.result(raise_on_failure=False)
+    assert isinstance(error, stages.OutOfTime)
+    assert str(error).startswith(
+        "expected the run to end within 12 seconds, found first, left, right, last not done: "
+    )
+    assert left() == []
+
+
+def test_limit_of_prefect_s_own_leaves_no_stage_either(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(guard, "GRACE", 0.5)
+    Path("hang-first").touch()
+    limited: Any = train.with_options(timeout_seconds=12)
+    assert limited(return_state=True).name == "TimedOut"
+    assert left() == []
+
+
+def test_stage_that_takes_too_long_is_ended_and_the_others_are_not(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(guard, "GRACE", 0.5)
+    train(return_state=True)
+    Path("hang-left").touch()
+    Path("left.txt").unlink()
+    shutil.rmtree(".dvc/cache")
+    state = train(stage_time_limit=15.0, return_state=True)
+    failure = state.result(raise_on_failure=False)[1].result(raise_on_failure=False)
+    assert failure.refusal.startswith("expected the stage 'left' to end within 15 seconds, found ")
+    assert failure.killed is None
+    assert left() == []
 
 
 def test_headline_numbers_become_an_artifact(workspace: Path):
