@@ -162,6 +162,8 @@ def reach(address: str) -> Iterator[Cluster]:
     from dask import config
     from distributed import Client
 
+    if address.startswith("tls://"):
+        _check_certificates(address)
     for name in ("distributed", "distributed.client"):  # what matters, we say ourselves
         logging.getLogger(name).setLevel(logging.CRITICAL)
     # Raw files travel as a task, which Dask can run again: what is scattered dies with its worker.
@@ -188,6 +190,22 @@ def reach(address: str) -> Iterator[Cluster]:
         finally:
             with suppress(Exception):  # of a lost scheduler, which has been said
                 client.close()
+
+
+def _check_certificates(address: str) -> None:
+    """Dask would say so too, and then fail to put away a client that is half made."""
+    from distributed.security import Security
+
+    found = "none"
+    try:
+        if Security().get_connection_args("client").get("ssl_context") is not None:
+            return
+    except Exception as error:
+        found = str(error)
+    raise WorkspaceError(
+        f"expected certificates for {address} in Dask's configuration "
+        f"(DASK_DISTRIBUTED__COMM__TLS__CA_FILE and others, see docs/clusters.md), found: {found}"
+    )
 
 
 def _check_workers(client: Any) -> None:

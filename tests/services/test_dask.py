@@ -274,6 +274,6 @@ def test_a_cluster_with_tls(here: Path, tmp_path: Path):
         asked = ("--cluster", dask.address, "--datasets", "diatoms")
         code, _, err = ended(start(here, *asked), 200)  # without a certificate
         assert code == 2
-        assert err.startswith(f"expected a Dask scheduler at {dask.address}, found: ")
+        assert err.startswith(f"expected certificates for {dask.address} in Dask's configuration")
         assert err.count("\n") == 1
         run(here, *asked, **client)
