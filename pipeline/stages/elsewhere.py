@@ -6,7 +6,6 @@ part. With the threads that this process has, a worker gives the very members of
 
 import json
 import os
-import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from pipeline.cluster.connection import Cluster
 from pipeline.hml.fitting import Elsewhere
 from pipeline.hml.learning import LEARN, Problem
 from pipeline.hml.members import KINDS, Members
+from pipeline.stages import problem_files
 from pipeline.stages.seconds import Seconds
 
 TAIL = 60  # lines of a failed process's output that are told
@@ -134,12 +134,11 @@ def learn(job: Job, shared: tuple[np.ndarray, Any]) -> tuple[dict[str, np.ndarra
     with tempfile.TemporaryDirectory(dir=workspace) as name:  # for its owner's eyes alone
         folder = Path(name)
         whole = replace(job.problem, features=features, labels=labels)
-        with (folder / "problem").open("wb") as stream:
-            pickle.dump((job.kind, whole), stream)  # to a process of ours, see ADR 17
+        problem_files.write(whole, folder)
         threads, blas = job.threads
         variables = {"OPENBLAS_NUM_THREADS": str(blas), "OMP_WAIT_POLICY": "PASSIVE"}
         status, output = processes.run(
-            "pipeline.stages.elsewhere", [name], folder, threads, variables
+            "pipeline.stages.elsewhere", [name, job.kind], folder, threads, variables
         )
         if status == 0:
             with np.load(folder / "members.npz", allow_pickle=False) as content:
@@ -151,10 +150,8 @@ def learn(job: Job, shared: tuple[np.ndarray, Any]) -> tuple[dict[str, np.ndarra
 def main(arguments: list[str]) -> int:
     """Learn the members that a folder asks for; a process of a worker."""
     processes.end_with_parent()
-    folder = Path(arguments[0])
-    with (folder / "problem").open("rb") as stream:
-        kind, problem = pickle.load(stream)
-    seconds = Seconds()
+    folder, kind = Path(arguments[0]), arguments[1]
+    problem, seconds = problem_files.read(folder), Seconds()
     members: Members = LEARN[kind](problem, lambda epoch, networks: seconds.mark(), None)
     np.savez(folder / "members.npz", allow_pickle=False, **members.arrays())
     told = {"options": members.options(), "seconds": seconds.kept()}
