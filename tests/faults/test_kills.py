@@ -24,6 +24,8 @@ from .workspace import TRIALS, Workspace, copy_of, create
 
 KILLS = int(os.environ.get("RARENODE_KILLS", "4"))
 SEED = int(os.environ.get("RARENODE_FAULT_SEED", "0"))
+# In turn; seven of them, so that each meets each of the eight stages.
+TARGETS = ("flow", "dvc", "stage", "flow", "stage", "dvc", "start")
 EVERY = 5  # of so many kills one has a temporary Prefect server
 
 
@@ -62,7 +64,7 @@ def plan() -> list[Kill]:
         kills.append(
             Kill(
                 stage=order[place % len(order)],
-                target=draw.choices(["flow", "dvc", "stage", "start"], (3, 3, 3, 1))[0],
+                target=TARGETS[place % len(TARGETS)],
                 number=draw.choice([signal.SIGKILL, signal.SIGTERM]),
                 moment=draw.random(),
                 temporary=place % EVERY == EVERY - 1,
