@@ -19,7 +19,10 @@ _SPARSE = ("labels", "closed", "unknown")
 
 def write(problem: Problem, folder: Path) -> None:
     """Write a problem into a folder."""
-    arrays = {"mean": problem.preprocessing.mean, "scale": problem.preprocessing.scale}
+    arrays: dict[str, Any] = {
+        "mean": problem.preprocessing.mean,
+        "scale": problem.preprocessing.scale,
+    }
     arrays |= {name: getattr(problem, name) for name in _PLAIN}
     for name in _SPARSE:
         if (matrix := getattr(problem, name)) is not None:
