@@ -68,7 +68,7 @@ def put(state: State, optimiser: torch.optim.Adam, order: np.random.Generator) -
         return False
     try:
         order.bit_generator.state = state.order
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, OverflowError):
         return False
     found = {name: torch.from_numpy(array) for name, array in state.arrays.items()}
     for place, parameter in enumerate(parameters):

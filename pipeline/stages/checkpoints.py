@@ -55,9 +55,10 @@ class Kept(Keeper):
         try:
             with safe_open(self._path, framework="numpy") as content:
                 arrays = {name: content.get_tensor(name) for name in content.keys()}
-                told = json.loads(content.metadata()["state"])
-            if told["checksum"] != _checksum(arrays):
+                text, checksum = (content.metadata()[name] for name in ("state", "checksum"))
+            if int(checksum) != _checksum(arrays, text):
                 raise ValueError("another checksum")
+            told = json.loads(text)
             state = State(int(told["epoch"]), arrays, told["order"])
             self._seconds.resume(told["seconds"])
         except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
@@ -76,15 +77,12 @@ class Kept(Keeper):
     def save(self, state: State) -> None:
         """Write the file; where that cannot be done, the training goes on without."""
         started = _clock()
-        told = {
-            "epoch": state.epoch,
-            "order": state.order,
-            "seconds": self._seconds.kept(),
-            "checksum": _checksum(state.arrays),
-        }
+        told = {"epoch": state.epoch, "order": state.order, "seconds": self._seconds.kept()}
+        text = json.dumps(told)
+        metadata = {"state": text, "checksum": str(_checksum(state.arrays, text))}
         try:
             with files.whole_file(self._path) as temporary:
-                save_file(state.arrays, temporary, metadata={"state": json.dumps(told)})
+                save_file(state.arrays, temporary, metadata=metadata)
         except (OSError, SafetensorError, RarenodeError) as error:
             self._works = False
             progress.note(f"{self._path}: no checkpoint can be written ({error})")
@@ -99,9 +97,10 @@ def remove_others(kept: Collection[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _checksum(arrays: dict[str, np.ndarray]) -> int:
-    value = 0
+def _checksum(arrays: dict[str, np.ndarray], text: str) -> int:
+    value = zlib.crc32(text.encode())
     for name in sorted(arrays):
         content: Any = np.ascontiguousarray(arrays[name])
+        value = zlib.crc32(f"{name} {content.dtype} {content.shape}".encode(), value)
         value = zlib.crc32(content, value)
     return value

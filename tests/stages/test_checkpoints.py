@@ -87,15 +87,18 @@ def test_the_same_bytes_and_no_epoch_is_done_twice(
     assert kept() == []  # the stage has ended well
 
 
-@pytest.mark.parametrize("damage", ["empty", "half", "a bit", "text"])
+@pytest.mark.parametrize("damage", ["empty", "half", "a bit", "the epoch", "text"])
 def test_damaged_checkpoint_is_passed_over_with_a_note(
     expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, notes: list[str], damage: str
 ):
     cut_off(monkeypatch, 2)
     (path,) = kept()
-    content = bytearray(path.read_bytes())
+    whole = path.read_bytes()
+    content = bytearray(whole)
     content[-100] ^= 1
     damaged = {"empty": b"", "half": content[: len(content) // 2], "text": b"x" * 999}
+    damaged["the epoch"] = whole.replace(rb"\"epoch\": 2", rb"\"epoch\": 3", 1)
+    assert damaged["the epoch"] != whole
     path.write_bytes(damaged.get(damage, content))
     assert trained(CONFIG) == expected
     assert any(note.startswith(f"{path}: damaged (") for note in notes)
