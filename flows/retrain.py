@@ -161,7 +161,7 @@ def _promote(
     return said
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="look", cache_policy=NO_CACHE, persist_result=False)
 def look() -> tuple[Start, Version | None]:
     """See what is committed, what the data are and which version is the champion."""
     registry.check_identity()
@@ -173,40 +173,58 @@ def look() -> tuple[Start, Version | None]:
     return start, place.reconcile()
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="validate", cache_policy=NO_CACHE, persist_result=False)
 def validate(folder: Path, pull: bool) -> None:
     """Hold the data against expectations, and against the last accepted ones."""
     log, hear = get_run_logger(), _hearing("validate")
     training.reproduce(folder, "validate", pull=pull, log=log.info, on_event=hear)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="train", cache_policy=NO_CACHE, persist_result=False)
 def train(folder: Path, pull: bool) -> None:
     """Run the rest of the pipeline."""
     log, hear = get_run_logger(), _hearing("train")
     training.reproduce(folder, None, pull=pull, log=log.info, on_event=hear)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@task(task_run_name="compare", cache_policy=NO_CACHE, persist_result=False)
 def compare(folder: Path, champion: Version, accepted: bool) -> dict[str, Any]:
     """Hold the challenger against the champion, on examples that neither has learnt from."""
     log, hear = get_run_logger(), _hearing("compare")
     return training.compare(folder, champion, accepted=accepted, log=log.info, on_event=hear)
 
 
-@task(name="dvc push", cache_policy=NO_CACHE, persist_result=False, **_RETRIES)
+@task(
+    task_run_name="dvc push",
+    name="dvc push",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    **_RETRIES,
+)
 def push(folder: Path) -> None:
     """Push the challenger's files."""
     training.push(folder, log=get_run_logger().info)
 
 
-@task(name="git push", cache_policy=NO_CACHE, persist_result=False, **_RETRIES)
+@task(
+    task_run_name="git push",
+    name="git push",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    **_RETRIES,
+)
 def push_tags(remote: str) -> None:
     """Push the versions."""
     registry.push(remote)
 
 
-@task(name="git fetch", cache_policy=NO_CACHE, persist_result=False, **_RETRIES)
+@task(
+    task_run_name="git fetch",
+    name="git fetch",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    **_RETRIES,
+)
 def fetch_tags(remote: str) -> None:
     """Fetch the versions that others have pushed."""
     registry.fetch(remote)
