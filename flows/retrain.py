@@ -4,6 +4,7 @@ It is trained in a clean worktree of what is committed, on the data as they are 
 leaves the champion, the workspace and the remote as they were (docs/retraining.md).
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from pipeline.champion import (
     record,
     registry,
     training,
+    versions,
     worktree,
 )
 from pipeline.champion.committed import Start
@@ -85,17 +87,21 @@ def retrain(force: bool = False, promote: bool = False) -> State:
     with workspace.retraining():
         history.reconcile("retrain")
         start, champion = _step("look", look)
+        left_out = f" Not committed, so left out: {', '.join(start.left_out)}."
+        also = left_out if start.left_out else ""
         if not (force or promote) and (why := _same(start, champion)) is not None:
-            return Completed(name=UNCHANGED, message=why)
-        log = get_run_logger()
-        if start.left_out:
-            log.warning("Not committed, so left out: %s", ", ".join(start.left_out))
+            return Completed(name=UNCHANGED, message=why + also)
+        if also:
+            get_run_logger().warning(also.strip())
         with worktree.checked_out(start.commit) as folder:
-            return _challenge(folder, start, champion, promote)
+            name, said = _challenge(folder, start, champion, promote)
+        return Completed(name=name, message=said + also)
 
 
-def _challenge(folder: Path, start: Start, champion: Version | None, anyway: bool) -> State:
-    """Make a challenger in a worktree, and hold it against the champion."""
+def _challenge(
+    folder: Path, start: Start, champion: Version | None, anyway: bool
+) -> tuple[str, str]:
+    """Make a challenger in a worktree, and hold it against the champion: how it ends, and why."""
     pull = worktree.has_remote()
     accepted = training.renew(folder, start, champion)
     _step("validate", validate, folder, pull)
@@ -111,11 +117,14 @@ def _challenge(folder: Path, start: Start, champion: Version | None, anyway: boo
             said += " `rarenode retrain --promote` promotes it all the same."
         _publish(folder, said, verdict, comparison)
         files.write_json(_JUDGED, _judged(start, champion) | {"why": said})
-        return Completed(name=REJECTED, message=said)
+        return REJECTED, said
     with _watched("promote"):
         said = _promote(folder, start, champion, verdict, comparison, pull)
-    _publish(folder, said, verdict, comparison)
-    return Completed(name=PROMOTED, message=said)
+    try:
+        _publish(folder, said, verdict, comparison)
+    except Exception as error:  # what is promoted has not failed
+        get_run_logger().warning("The verdict could not be published: %s", type(error).__name__)
+    return PROMOTED, said
 
 
 def _promote(
@@ -151,11 +160,13 @@ def _promote(
         said = pages.headline(verdict, version.name, named)
         if not verdict.promote:
             said = f"{version.name} was promoted by hand in spite of this: {verdict.why}."
-        undo.callback(registry.delete, registry.assign(version, said))
+        assigned = registry.assign(version, said)
+        undo.callback(registry.delete, assigned)
         undo.callback(place.swap, link)
         place.swap(bundle)
         if (git_remote := start.config.retrain.push_tags) is not None:
-            push_tags(git_remote)
+            with registry.unless_arrived(git_remote, assigned, undo):
+                push_tags(git_remote)
         undo.pop_all()
     place.clean(bundle, link)
     return said
@@ -168,8 +179,12 @@ def look() -> tuple[Start, Version | None]:
     guard.wait_for_others()
     worktree.remove()  # what a killed retrain may have left
     start = committed.look()
-    if (remote := start.config.retrain.push_tags) is not None:
+    remote = start.config.retrain.push_tags
+    if remote is not None:
         fetch_tags(remote)
+    versions.discard_unfinished()
+    if remote is not None and registry.unpushed(remote):  # a promotion was cut off before
+        push_tags(remote)
     return start, place.reconcile()
 
 
@@ -254,7 +269,13 @@ def _same(start: Start, champion: Version | None) -> str | None:
 def _judged(start: Start, champion: Version | None) -> dict[str, Any]:
     """What a verdict follows from."""
     rules = start.config.retrain.model_dump(mode="json", exclude={"notify", "push_tags"})
-    return {**start.fingerprint, "rules": rules, "champion": champion and champion.commit}
+    accepted = committed.file_or_none(start.commit, paths.ACCEPTED.as_posix())
+    return {
+        **start.fingerprint,
+        "rules": rules,
+        "champion": champion and champion.commit,
+        "accepted": accepted and hashlib.sha256(accepted.encode()).hexdigest(),
+    }
 
 
 def _publish(folder: Path, said: str, verdict: Verdict, comparison: dict[str, Any] | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeline.config.sections import Margins, Retrain
 
+FEWEST_GROUPS = 20  # of fewer, a bootstrap says next to nothing
 _LABELS = {"micro_ap": "micro AP", "macro_ap": "macro AP"}
 
 
@@ -34,6 +35,13 @@ def judge(comparison: dict[str, Any], retrain: Retrain) -> Verdict:
     if comparison["reason"] is not None:
         return Verdict(False, f"not compared: {comparison['reason']}", figures)
     holdout = comparison["holdout"]
+    if holdout["groups"] < FEWEST_GROUPS:
+        return Verdict(
+            False,
+            f"not compared: expected at least {FEWEST_GROUPS} groups of test examples that neither "
+            f"has learnt from, as intervals are drawn by group, found {holdout['groups']}",
+            figures,
+        )
     if holdout["examples"] < retrain.min_examples or not holdout["with_positive"]:
         return Verdict(
             False,

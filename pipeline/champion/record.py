@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pipeline.champion.registry import Version
 
 SCHEMA = 1
 FILE = Path("data/champion.json")
+_PARTS = {"made", "base", "dataset", "examples", "source", "settings", "test", "against", "figures"}
 
 
 def write(
@@ -56,7 +58,9 @@ def read(version: Version) -> dict[str, Any] | None:
         found = json.loads(text or "null")
     except ValueError:
         return None
-    return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA or _PARTS - {*found}:
+        return None
+    return found if re.fullmatch("[0-9a-f]{40,64}", str(found["base"])) else None
 
 
 def figures(record: dict[str, Any]) -> dict[str, float | None]:

@@ -5,6 +5,8 @@
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from pipeline.champion.processes import git
@@ -114,8 +116,45 @@ def push(remote: str) -> None:
     Raises:
         WorkspaceError: git cannot.
     """
-    tags = git("tag", "--list", *_PATTERNS).splitlines()
-    git("push", "--atomic", "--quiet", remote, *(f"refs/tags/{tag}" for tag in tags))
+    if tags := _tags():  # without any, git would push the branch
+        git("push", "--atomic", "--quiet", remote, *(f"refs/tags/{tag}" for tag in tags))
+
+
+def unpushed(remote: str) -> bool:
+    """Whether there are versions or champions that a git remote does not know.
+
+    Raises:
+        WorkspaceError: git cannot ask it.
+    """
+    return not {*_tags()} <= _known_to(remote)
+
+
+@contextmanager
+def unless_arrived(remote: str, tag: str, undo: ExitStack) -> Iterator[None]:
+    """Push in the block; what fails after the tag has arrived is not undone here either."""
+    try:
+        yield
+    except BaseException:
+        with suppress(WorkspaceError):
+            if tag in _known_to(remote):
+                undo.pop_all()
+        raise
+
+
+def once_champions() -> set[str]:
+    """The commits that ever were made the champion."""
+    tags = f"refs/tags/{NAME}#{STAGE}#*"
+    # GTO's tags are annotated: what they point to is the commit.
+    return {*git("for-each-ref", "--format=%(*objectname)", tags).split()}
+
+
+def _tags() -> list[str]:
+    return git("tag", "--list", *_PATTERNS).splitlines()
+
+
+def _known_to(remote: str) -> set[str]:
+    listed = git("ls-remote", "--tags", "--refs", remote).splitlines()
+    return {line.partition("refs/tags/")[2] for line in listed}
 
 
 def fetch(remote: str) -> None:
@@ -125,7 +164,8 @@ def fetch(remote: str) -> None:
         WorkspaceError: git cannot, or knows another version of the same name.
     """
     refs = [f"refs/tags/{pattern}" for pattern in _PATTERNS]
-    git("fetch", "--quiet", "--no-tags", remote, *(f"{ref}:{ref}" for ref in refs))
+    # Not quietly: what it says is all that tells of a clash.
+    git("fetch", "--no-tags", remote, *(f"{ref}:{ref}" for ref in refs))
 
 
 def check_identity() -> None:

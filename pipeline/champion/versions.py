@@ -6,7 +6,7 @@ Either changes one tag and then the link; what is cut off in between, `reconcile
 from contextlib import ExitStack
 from pathlib import Path
 
-from pipeline.champion import committed, place, registry
+from pipeline.champion import committed, place, record, registry
 from pipeline.champion.registry import Version
 from pipeline.errors import WorkspaceError
 
@@ -19,6 +19,7 @@ def promote(name: str) -> Version:
             had, or git does not know who tags.
     """
     registry.check_identity()
+    _fetch()
     version, before = registry.find(name), place.reconcile()
     if version == before:
         raise WorkspaceError(f"expected another version than the champion, found {version.name}")
@@ -27,7 +28,7 @@ def promote(name: str) -> Version:
     with ExitStack() as undo:
         tag = registry.assign(version, f"promoted by hand: {version.name}")
         undo.callback(registry.delete, tag)
-        _finish(undo, bundle)
+        _finish(undo, bundle, tag)
     place.clean(bundle, link)
     return version
 
@@ -40,6 +41,7 @@ def rollback() -> tuple[Version, Version]:
             tags.
     """
     registry.check_identity()
+    _fetch()
     place.reconcile()
     champions = registry.champions()
     if len(champions) < 2:
@@ -51,14 +53,33 @@ def rollback() -> tuple[Version, Version]:
     with ExitStack() as undo:
         tag = registry.unassign(last, f"rolled back to {before.name}")
         undo.callback(registry.delete, tag)
-        _finish(undo, bundle)
+        _finish(undo, bundle, tag)
     place.clean(bundle, link)
     return last, before
 
 
-def _finish(undo: ExitStack, bundle: Path) -> None:
+def discard_unfinished() -> None:
+    """Take back versions of ours that a kill has kept from becoming the champion."""
+    assigned = registry.once_champions()
+    for version in registry.versions():
+        if version.commit not in assigned and record.read(version) is not None:
+            registry.delete(f"{registry.NAME}@{version.name}")
+
+
+def _fetch() -> None:
+    """What others have made the champion counts, too."""
+    if (remote := _remote()) is not None:
+        registry.fetch(remote)
+
+
+def _remote() -> str | None:
+    return committed.config_of(committed.head()).retrain.push_tags
+
+
+def _finish(undo: ExitStack, bundle: Path, tag: str) -> None:
     undo.callback(place.swap, place.current())
     place.swap(bundle)
-    if (remote := committed.config_of(committed.head()).retrain.push_tags) is not None:
-        registry.push(remote)
+    if (remote := _remote()) is not None:
+        with registry.unless_arrived(remote, tag, undo):
+            registry.push(remote)
     undo.pop_all()

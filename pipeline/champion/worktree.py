@@ -7,11 +7,11 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import paths
+from pipeline.artifacts import files, paths
 from pipeline.champion.processes import git
 from pipeline.errors import WorkspaceError
 
@@ -29,7 +29,9 @@ def checked_out(commit: str) -> Iterator[Path]:
     remove()
     _PLACE.parent.mkdir(parents=True, exist_ok=True)
     try:
-        git("worktree", "add", "--quiet", "--detach", str(_PLACE), commit)
+        # By force, as git keeps the place of one that a power cut has broken off.
+        force = ("--force", "--force")
+        git("worktree", "add", "--quiet", *force, "--detach", str(_PLACE), commit)
         folder = (_PLACE / git("rev-parse", "--show-prefix")).resolve()
         _share(folder)
         try:
@@ -42,14 +44,19 @@ def checked_out(commit: str) -> Iterator[Path]:
 
 def remove() -> None:
     """Remove the copy, also what a killed retrain left of one."""
+    # Not `prune`, which also forgets other worktrees that are not mounted just now.
+    with suppress(WorkspaceError):  # it is none
+        git("worktree", "remove", "--force", "--force", str(_PLACE))
     shutil.rmtree(_PLACE, ignore_errors=True)
-    git("worktree", "prune")
 
 
 def _keep_reports(folder: Path) -> None:
-    shutil.rmtree(REPORTS, ignore_errors=True)
-    if (made := folder / paths.REPORT.parent).is_dir():
-        shutil.copytree(made, REPORTS)
+    made = folder / paths.REPORT.parent
+    if not made.is_dir():
+        shutil.rmtree(REPORTS, ignore_errors=True)
+        return
+    with suppress(OSError, WorkspaceError), files.whole_folder(REPORTS) as kept:
+        shutil.copytree(made, kept, dirs_exist_ok=True)  # for people: no failure of the retrain
 
 
 def has_remote() -> bool:

@@ -83,3 +83,11 @@ def test_figures_have_names_for_people():
     assert label("macro_f1/tuned") == "macro F1 (tuned)"
     assert label("macro_ap/rarity=100+") == "macro AP, 100+ positives"
     assert difference(figure("micro_ap", None)) == "not defined"
+
+
+def test_intervals_of_a_few_groups_decide_nothing():
+    few = comparison(figure("micro_ap", 0.1), holdout=HOLDOUT | {"groups": 19})
+    verdict = judge(few, retrain(micro_ap=0.25))
+    assert not verdict.promote
+    assert "at least 20 groups of test examples" in verdict.why
+    assert "found 19" in verdict.why

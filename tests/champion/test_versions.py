@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,36 @@ def test_champion_changes_hands_and_rolls_back_as_far_as_it_goes(
     shown = subprocess.run(["git", "tag", "--list", "rarenode#*"], capture_output=True, text=True)
     assert len(shown.stdout.split()) == 7
     assert not git("status", "--porcelain")
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_what_has_arrived_at_the_remote_is_not_undone_here(arrives: bool, tmp_path: Path):
+    git("init", "--quiet", "--bare", str(tmp_path / "origin"))
+    git("remote", "add", "origin", str(tmp_path / "origin"))
+    assert not registry.unpushed("origin")
+    version("a")
+    assert registry.unpushed("origin")
+    undone: list[str] = []
+
+    def push() -> None:
+        with ExitStack() as undo:
+            undo.callback(undone.append, "the tag")
+            with registry.unless_arrived("origin", "rarenode#champion#1", undo):
+                if arrives:
+                    registry.push("origin")
+                raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        push()
+    assert bool(undone) is not arrives
+    assert registry.unpushed("origin") is not arrives
+
+
+def test_a_version_that_never_became_the_champion_is_taken_back():
+    version("a")
+    version("b", champion=False)
+    versions.discard_unfinished()
+    assert [one.name for one in registry.versions()] == ["v0.1.0"]
 
 
 def test_list_marks_the_champion_and_is_the_same_as_json(capsys: pytest.CaptureFixture[str]):

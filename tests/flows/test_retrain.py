@@ -47,6 +47,11 @@ def test_first_is_promoted_then_what_is_not_worse_and_what_is_worse_changes_noth
     again = retrain(return_state=True)
     assert again.name == "Unchanged"
     assert "v0.1.0 stays the champion: it may be worse" in str(again.message)
+    # But it does when somebody has accepted other data.
+    Path("data/accepted.json").write_text('{"schema": 1, "dataset": null, "by": "hand"}')
+    assert "so left out: data/accepted.json" in str(retrain(return_state=True).message)
+    git("commit", "--quiet", "--all", "--message", "accepted")
+    assert retrain(return_state=True).name == "Rejected"
 
     finds(monkeypatch, -0.01)
     better = retrain(True, return_state=True)
@@ -66,6 +71,13 @@ def test_first_is_promoted_then_what_is_not_worse_and_what_is_worse_changes_noth
     # What was pushed is enough for somebody else.
     assert any((folder.parent / "store").rglob("*.dir"))
     assert len(git("worktree", "list").splitlines()) == 1
+
+    # Killed when it was a version and not yet the champion: that is made good.
+    git("tag", "--delete", "rarenode#champion#2")
+    once_more = retrain(return_state=True)
+    assert once_more.name == "Promoted"
+    assert str(once_more.message).startswith("v0.2.0 takes the place of v0.1.0")
+    assert predicting() == "id,x\n1,2\n2,0\n"
 
 
 def test_validation_that_fails_fails_the_flow_with_its_words(
