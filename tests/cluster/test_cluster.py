@@ -51,8 +51,11 @@ def test_a_file_that_differs_makes_another_code(tmp_path: Path, monkeypatch: pyt
 
     (tmp_path / "a.py").write_text("one")
     first = code()
-    (tmp_path / "a.pyc").write_text("compiled")
-    assert code() == first
+    compiled = tmp_path / "hml/__pycache__"
+    compiled.mkdir(parents=True)
+    for name in ("a.cpython-312.pyc", "kernels.up-30.py312.nbi", "kernels.up-30.py312.1.nbc"):
+        (compiled / name).write_text("compiled, by Python or numba")
+        assert code() == first
     (tmp_path / "a.py").write_text("two")
     assert code() != first
     fingerprint.own.cache_clear()
