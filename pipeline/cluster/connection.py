@@ -17,6 +17,7 @@ REACH = 10.0  # seconds to reach the scheduler
 PATIENCE = 60.0  # seconds to wait for a worker where there is none
 NO_DASK = "expected Dask for --cluster, found none: pip install 'rarenode[teams]'"
 _PAUSE = 2.0  # seconds between two looks
+_STOPPED = "the run was stopped"
 
 
 def check_address(address: str) -> None:
@@ -68,8 +69,14 @@ class Cluster:
             return {}
 
     def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Hand out a call; the future of its result. It runs again if its worker is lost."""
+        """Hand out a call; the future of its result. It runs again if its worker is lost.
+
+        Raises:
+            WorkspaceError: the cluster is lost, or the run was stopped.
+        """
         with self._lock:
+            if self._stopped:
+                raise WorkspaceError(self.lost or _STOPPED)
             future = self.client.submit(function, *arguments, pure=False, **options)
             self._handed_out.add(future)
         return future
@@ -87,7 +94,7 @@ class Cluster:
         except CancelledError:
             if self.lost is None and not self._stopped:  # sooner than `_watch` sees it
                 self.lost = self._gone()
-            raise WorkspaceError(self.lost or "the run was stopped") from None
+            raise WorkspaceError(self.lost or _STOPPED) from None
         except KilledWorker as error:
             raise WorkspaceError(
                 f"expected workers that stay, found {error.allowed_failures + 1} lost ones with "
@@ -110,7 +117,7 @@ class Cluster:
         with self._lock:
             futures, self._stopped = list(self._handed_out), True
         if futures and self.client.status == "running":
-            self.client.cancel(futures, reason="stopped", msg="the run was stopped")
+            self.client.cancel(futures, reason="stopped", msg=_STOPPED)
 
     def _gone(self) -> str:
         return (

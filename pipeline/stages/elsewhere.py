@@ -8,8 +8,9 @@ import json
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +58,11 @@ class Learner:
         self._cluster = cluster
         self._shared: dict[tuple[int, int], Any] = {}  # of features and labels -> on the cluster
         self._held: list[Any] = []  # so that no other array gets the same id
+        self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """Take back what is not learnt yet; whoever waits for it is told."""
+        self._cluster.stop()
 
     def timed(self, seconds: Seconds) -> Elsewhere:
         """What learns members of a problem; `seconds` hears what the epochs of networks took."""
@@ -80,11 +86,12 @@ class Learner:
 
     def _share(self, problem: Problem) -> Any:
         key = id(problem.features), id(problem.labels)
-        if key not in self._shared:
-            self._held += [problem.features, problem.labels]
-            both = np.asarray(problem.features), problem.labels
-            self._shared[key] = self._cluster.submit(_same, both)
-        return self._shared[key]
+        with self._lock:
+            if key not in self._shared:
+                self._held += [problem.features, problem.labels]
+                both = np.asarray(problem.features), problem.labels
+                self._shared[key] = self._cluster.submit(_same, both)
+            return self._shared[key]
 
 
 @contextmanager
@@ -103,14 +110,25 @@ def learner() -> Iterator[Learner | None]:
 
 
 def each(
-    names: Sequence[Name], fit: Callable[[Name], Result], *, at_once: bool
+    names: Sequence[Name], fit: Callable[[Name], Result], learner: Learner | None
 ) -> Iterator[tuple[Name, Result]]:
-    """What `fit` gives for each name, in their order; all at once where they only wait."""
-    if not at_once:
+    """What `fit` gives for each name, in their order; all at once where a `learner` does the work.
+
+    The first that fails stops it: nobody waits for the others.
+    """
+    if learner is None:
         yield from ((name, fit(name)) for name in names)
         return
     with ThreadPoolExecutor(len(names)) as pool:
-        futures = {name: pool.submit(fit, name) for name in names}
+        try:
+            futures = {name: pool.submit(fit, name) for name in names}
+            wait(futures.values(), return_when=FIRST_EXCEPTION)
+            for future in futures.values():
+                if future.done():
+                    future.result()
+        except BaseException:
+            learner.stop()  # or the pool waits for what it does
+            raise
         for name in names:
             yield name, futures.pop(name).result()
 

@@ -174,3 +174,10 @@ def test_work_that_was_taken_back_loses_nothing(cluster: Any):
     with pytest.raises(WorkspaceError, match="the run was stopped"):
         cluster.result(future)
     assert cluster.lost is None
+
+
+def test_nothing_is_handed_out_after_the_end(cluster: Any):
+    cluster.stop()
+    with pytest.raises(WorkspaceError, match="the run was stopped"):
+        cluster.submit(len)
+    assert cluster.calls["submit"] == 0
