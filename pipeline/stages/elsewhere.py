@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
+from pipeline import parent
 from pipeline.cluster import connection, fingerprint, processes
 from pipeline.cluster.connection import Cluster
 from pipeline.hml.fitting import Elsewhere
@@ -167,7 +168,7 @@ def learn(job: Job, shared: tuple[np.ndarray, Any]) -> tuple[dict[str, np.ndarra
 
 def main(arguments: list[str]) -> int:
     """Learn the members that a folder asks for; a process of a worker."""
-    processes.end_with_parent()
+    parent.end_with_parent()
     folder, kind = Path(arguments[0]), arguments[1]
     problem, seconds = problem_files.read(folder), Seconds()
     members: Members = LEARN[kind](problem, lambda epoch, networks: seconds.mark(), None)
