@@ -35,6 +35,10 @@ def check_address(address: str) -> None:
         raise ConfigError(NO_DASK) from None
 
 
+class WorkersLost(WorkspaceError):
+    """Every worker that had the same piece of work was lost; others may be there."""
+
+
 class Cluster:
     """A scheduler whose workers give the results of this workspace.
 
@@ -85,6 +89,7 @@ class Cluster:
         """What a call returned, or raised.
 
         Raises:
+            WorkersLost: those that had it, as many as the scheduler allows.
             WorkspaceError: the scheduler or the last worker is lost, or a worker is not like us.
         """
         from distributed import CancelledError, KilledWorker
@@ -96,7 +101,7 @@ class Cluster:
                 self.lost = self._gone()
             raise WorkspaceError(self.lost or _STOPPED) from None
         except KilledWorker as error:
-            raise WorkspaceError(
+            raise WorkersLost(
                 f"expected workers that stay, found {error.allowed_failures + 1} lost ones with "
                 f"the same work, the last one {error.last_worker.address}. The same command tries "
                 "it again; DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES of the scheduler allows "

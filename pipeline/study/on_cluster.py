@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline.artifacts import paths
 from pipeline.cluster import fingerprint, processes
-from pipeline.cluster.connection import Cluster
+from pipeline.cluster.connection import Cluster, WorkersLost
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.study.lead import StudyFailed
 from pipeline.study.slots import Opened
@@ -25,6 +25,7 @@ from pipeline.study.slots import Opened
 Packed = dict[str, bytes]  # path in the workspace -> content, by zlib
 
 _LOSSES = 10  # workers that end while no trial is finished: then it is no accident
+_LOST = -1  # the code of one that Dask gave up
 _PAUSE = 5.0  # seconds between two looks how many workers the cluster has
 
 _unpacking = threading.Lock()
@@ -63,8 +64,7 @@ class OnCluster:
                 "other machines cannot write into a file of this one"
             )
         packed = pack()
-        digest = hashlib.sha256(repr(sorted(packed.items())).encode()).hexdigest()[:16]
-        self._job = Job(opened.place.url, opened.name, digest, fingerprint.own())
+        self._job = Job(opened.place.url, opened.name, digest(packed), fingerprint.own())
         self._cluster = cluster
         self._packed = cluster.submit(same, packed)
         self._futures: list[Any] = []
@@ -85,7 +85,10 @@ class OnCluster:
             self._finished, self._deaths = finished, 0
         for future in [future for future in self._futures if future.done()]:
             self._futures.remove(future)
-            status, said = self._cluster.result(future)
+            try:
+                status, said = self._cluster.result(future)
+            except WorkersLost as error:  # a worker of a study works for hours: many may have gone
+                status, said = _LOST, str(error)
             if status == 2:
                 raise WorkspaceError(said.strip())
             self._over = self._over or status == 0
@@ -109,6 +112,15 @@ def pack() -> Packed:
     """What a trial reads of a workspace."""
     found = [paths.PARAMS, *(path for path in sorted(paths.PREPARED.rglob("*")) if path.is_file())]
     return {path.as_posix(): zlib.compress(path.read_bytes(), 1) for path in found}
+
+
+def digest(packed: Packed) -> str:
+    """Differs where files do; takes no memory beside theirs."""
+    made = hashlib.sha256()
+    for name, content in sorted(packed.items()):
+        made.update(f"{name} {len(content)}\n".encode())
+        made.update(content)
+    return made.hexdigest()[:16]
 
 
 def same(packed: Packed) -> Packed:
