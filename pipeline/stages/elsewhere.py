@@ -21,7 +21,7 @@ import torch
 from threadpoolctl import threadpool_info
 
 from pipeline import parent
-from pipeline.cluster import connection, fingerprint, processes
+from pipeline.cluster import connection, fingerprint, packing, processes
 from pipeline.cluster.connection import Cluster
 from pipeline.hml.fitting import Elsewhere
 from pipeline.hml.learning import LEARN, Problem
@@ -91,7 +91,7 @@ class Learner:
             if key not in self._shared:
                 self._held += [problem.features, problem.labels]
                 both = np.asarray(problem.features), problem.labels
-                self._shared[key] = self._cluster.submit(_same, both)
+                self._shared[key] = self._cluster.submit(packing.same, both)
             return self._shared[key]
 
 
@@ -182,10 +182,6 @@ def _blas_threads() -> int:
     """Torch counts cores, numpy's library counts what runs side by side on them."""
     pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     return max(pools, default=torch.get_num_threads())
-
-
-def _same(both: tuple[np.ndarray, Any]) -> tuple[np.ndarray, Any]:
-    return both
 
 
 if __name__ == "__main__":
