@@ -8,9 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from pipeline import progress
+from pipeline import parent, progress
 from pipeline.benchmark import study
-from pipeline.cluster import processes
 from pipeline.errors import ConfigError, RarenodeError
 
 AGAIN = "RARENODE_AGAIN"
@@ -20,7 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in `python -m pipeline
 def main(arguments: list[str]) -> int:
     """Run one cell; return 0, or 2 if the user can fix what stopped it."""
     path, dataset, method = arguments
-    processes.end_with_parent()
+    parent.end_with_parent()
     try:
         grid = study.load(Path(path))
         found = [c for c in grid.cells.values() if (c.dataset, c.method) == (dataset, method)]

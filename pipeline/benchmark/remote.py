@@ -6,8 +6,6 @@ file would have it. The process is that of a cell that runs here.
 
 import json
 import tempfile
-import threading
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +14,13 @@ from typing import Any
 from pipeline import progress
 from pipeline.artifacts import paths
 from pipeline.benchmark.study import Cell, Study
-from pipeline.cluster import fingerprint, processes
+from pipeline.cluster import fingerprint, packing, processes
+from pipeline.cluster.packing import Packed
+from pipeline.cluster.packing import same as same
 from pipeline.datasets import registry, verified
 from pipeline.errors import DatasetError
 
 TAIL = 60  # lines of a failed seed's output that are told
-Packed = dict[str, bytes]  # name of a raw file -> its content, by zlib
-
-_unpacking = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -54,12 +51,7 @@ def job(study: Study, cell: Cell, seed: int, threads: int) -> Job:
 def pack(dataset: str) -> Packed:
     """The raw files of a data set, which are here."""
     folder, source = paths.raw(dataset), registry.get(dataset)
-    return {file.name: zlib.compress((folder / file.name).read_bytes()) for file in source.files()}
-
-
-def same(packed: Packed) -> Packed:
-    """Raw files as the result of a task of Dask, which takes them from worker to worker."""
-    return packed
+    return packing.pack({file.name: folder / file.name for file in source.files()})
 
 
 def run(job: Job, packed: Packed) -> dict[str, Any]:
@@ -99,11 +91,10 @@ def run(job: Job, packed: Packed) -> dict[str, Any]:
 def _unpack(dataset: str, packed: Packed, workspace: Path) -> None:
     """Put raw files where a cell reads them, verified by their sha256; once on each worker."""
     source, folder = registry.get(dataset), workspace / paths.raw(dataset)
-    with _unpacking:  # threads of one worker
+    with packing.unpacking:
         if verified.state(source.files(), folder) == "verified":
             return
         workspace.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=workspace) as incoming:
-            for name, content in packed.items():
-                (Path(incoming) / name).write_bytes(zlib.decompress(content))
+            packing.write(packed, Path(incoming))
             verified.fetch(source.files(), Path(incoming), folder)

@@ -17,6 +17,7 @@ REACH = 10.0  # seconds to reach the scheduler
 PATIENCE = 60.0  # seconds to wait for a worker where there is none
 NO_DASK = "expected Dask for --cluster, found none: pip install 'rarenode[teams]'"
 _PAUSE = 2.0  # seconds between two looks
+_STOPPED = "the run was stopped"
 
 
 def check_address(address: str) -> None:
@@ -32,6 +33,10 @@ def check_address(address: str) -> None:
         )
     if find_spec("distributed") is None:
         raise ConfigError(NO_DASK) from None
+
+
+class WorkersLost(WorkspaceError):
+    """Every worker that had the same piece of work was lost; others may be there."""
 
 
 class Cluster:
@@ -68,8 +73,14 @@ class Cluster:
             return {}
 
     def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Hand out a call; the future of its result. It runs again if its worker is lost."""
+        """Hand out a call; the future of its result. It runs again if its worker is lost.
+
+        Raises:
+            WorkspaceError: the cluster is lost, or the run was stopped.
+        """
         with self._lock:
+            if self._stopped:
+                raise WorkspaceError(self.lost or _STOPPED)
             future = self.client.submit(function, *arguments, pure=False, **options)
             self._handed_out.add(future)
         return future
@@ -78,6 +89,7 @@ class Cluster:
         """What a call returned, or raised.
 
         Raises:
+            WorkersLost: those that had it, as many as the scheduler allows.
             WorkspaceError: the scheduler or the last worker is lost, or a worker is not like us.
         """
         from distributed import CancelledError, KilledWorker
@@ -87,9 +99,9 @@ class Cluster:
         except CancelledError:
             if self.lost is None and not self._stopped:  # sooner than `_watch` sees it
                 self.lost = self._gone()
-            raise WorkspaceError(self.lost or "the run was stopped") from None
+            raise WorkspaceError(self.lost or _STOPPED) from None
         except KilledWorker as error:
-            raise WorkspaceError(
+            raise WorkersLost(
                 f"expected workers that stay, found {error.allowed_failures + 1} lost ones with "
                 f"the same work, the last one {error.last_worker.address}. The same command tries "
                 "it again; DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES of the scheduler allows "
@@ -110,7 +122,7 @@ class Cluster:
         with self._lock:
             futures, self._stopped = list(self._handed_out), True
         if futures and self.client.status == "running":
-            self.client.cancel(futures, reason="stopped", msg="the run was stopped")
+            self.client.cancel(futures, reason="stopped", msg=_STOPPED)
 
     def _gone(self) -> str:
         return (

@@ -52,8 +52,9 @@ def _code() -> str:
     """Of the files themselves: a commit says nothing of what was changed since."""
     digest = hashlib.sha256()
     for path in sorted(_ROOT.rglob("*")):
-        if path.suffix == ".pyc" or not path.is_file():
+        name = path.relative_to(_ROOT)
+        if "__pycache__" in name.parts or not path.is_file():  # numba writes there, too
             continue
         content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(_ROOT).as_posix()} {content}\n".encode())
+        digest.update(f"{name.as_posix()} {content}\n".encode())
     return digest.hexdigest()[:12]

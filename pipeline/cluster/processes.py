@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-ENDS_WITH_PARENT = "RARENODE_ENDS_WITH_PARENT"
+from pipeline import parent
+
 _PAUSE = 1.0  # seconds between two looks whether the work is still wanted
 _ROOT = Path(__file__).parents[2]  # of the code, which need not be installed
 
@@ -55,7 +55,7 @@ def run(
         "PYTHONIOENCODING": "utf-8",
         # Dask's nanny sets all of them, to 1.
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), count),
-        ENDS_WITH_PARENT: "1",
+        parent.VARIABLE: "1",
         **variables,
     }
     with tempfile.TemporaryFile() as output:
@@ -71,19 +71,6 @@ def run(
         with process:
             status = _waited(process)
         return status, _text(output)
-
-
-def end_with_parent() -> None:
-    """End this process and its children when its parent does, however that ends."""
-    if os.environ.pop(ENDS_WITH_PARENT, None) is None:
-        return
-    pipe = os.dup(0)
-
-    def wait() -> None:
-        os.read(pipe, 1)  # the parent writes nothing: this returns at its end
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def _waited(process: "subprocess.Popen[bytes]") -> int:

@@ -8,8 +8,9 @@ import json
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
-from pipeline.cluster import connection, fingerprint, processes
+from pipeline import parent
+from pipeline.cluster import connection, fingerprint, packing, processes
 from pipeline.cluster.connection import Cluster
 from pipeline.hml.fitting import Elsewhere
 from pipeline.hml.learning import LEARN, Problem
@@ -57,6 +59,11 @@ class Learner:
         self._cluster = cluster
         self._shared: dict[tuple[int, int], Any] = {}  # of features and labels -> on the cluster
         self._held: list[Any] = []  # so that no other array gets the same id
+        self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """Take back what is not learnt yet; whoever waits for it is told."""
+        self._cluster.stop()
 
     def timed(self, seconds: Seconds) -> Elsewhere:
         """What learns members of a problem; `seconds` hears what the epochs of networks took."""
@@ -80,11 +87,12 @@ class Learner:
 
     def _share(self, problem: Problem) -> Any:
         key = id(problem.features), id(problem.labels)
-        if key not in self._shared:
-            self._held += [problem.features, problem.labels]
-            both = np.asarray(problem.features), problem.labels
-            self._shared[key] = self._cluster.submit(_same, both)
-        return self._shared[key]
+        with self._lock:
+            if key not in self._shared:
+                self._held += [problem.features, problem.labels]
+                both = np.asarray(problem.features), problem.labels
+                self._shared[key] = self._cluster.submit(packing.same, both)
+            return self._shared[key]
 
 
 @contextmanager
@@ -103,14 +111,25 @@ def learner() -> Iterator[Learner | None]:
 
 
 def each(
-    names: Sequence[Name], fit: Callable[[Name], Result], *, at_once: bool
+    names: Sequence[Name], fit: Callable[[Name], Result], learner: Learner | None
 ) -> Iterator[tuple[Name, Result]]:
-    """What `fit` gives for each name, in their order; all at once where they only wait."""
-    if not at_once:
+    """What `fit` gives for each name, in their order; all at once where a `learner` does the work.
+
+    The first that fails stops it: nobody waits for the others.
+    """
+    if learner is None:
         yield from ((name, fit(name)) for name in names)
         return
     with ThreadPoolExecutor(len(names)) as pool:
-        futures = {name: pool.submit(fit, name) for name in names}
+        try:
+            futures = {name: pool.submit(fit, name) for name in names}
+            wait(futures.values(), return_when=FIRST_EXCEPTION)
+            for future in futures.values():
+                if future.done():
+                    future.result()
+        except BaseException:
+            learner.stop()  # or the pool waits for what it does
+            raise
         for name in names:
             yield name, futures.pop(name).result()
 
@@ -149,7 +168,7 @@ def learn(job: Job, shared: tuple[np.ndarray, Any]) -> tuple[dict[str, np.ndarra
 
 def main(arguments: list[str]) -> int:
     """Learn the members that a folder asks for; a process of a worker."""
-    processes.end_with_parent()
+    parent.end_with_parent()
     folder, kind = Path(arguments[0]), arguments[1]
     problem, seconds = problem_files.read(folder), Seconds()
     members: Members = LEARN[kind](problem, lambda epoch, networks: seconds.mark(), None)
@@ -163,10 +182,6 @@ def _blas_threads() -> int:
     """Torch counts cores, numpy's library counts what runs side by side on them."""
     pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     return max(pools, default=torch.get_num_threads())
-
-
-def _same(both: tuple[np.ndarray, Any]) -> tuple[np.ndarray, Any]:
-    return both
 
 
 if __name__ == "__main__":

@@ -43,12 +43,12 @@ def run(config: Config) -> list[Path]:
         elsewhere.learner() as learner,
     ):
 
-        def fit_one(method: Method) -> tuple[Fitted, Seconds]:
-            return fit(method, settings[method], problem, config, kept[method], learner)
+        def fit_one(method: Method) -> tuple[Fitted, Seconds, float]:
+            made = fit(method, settings[method], problem, config, kept[method], learner)
+            return *made, made[1].total()  # before it waits for the others
 
-        for method, (fitted, seconds) in elsewhere.each(methods, fit_one, at_once=bool(learner)):
+        for method, (fitted, seconds, whole) in elsewhere.each(methods, fit_one, learner):
             name = learning.full_name(method, tuned[method])
-            whole = seconds.total()
             made: dict[str, Any] = {"seed": config.seed, "tuned": tuned[method]}
             made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
             spent = {"epochs": settings[method].epochs, "seconds_per_epoch": seconds.epoch}

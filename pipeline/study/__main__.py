@@ -3,13 +3,13 @@
 import argparse
 import os
 import sys
-import threading
 
 # As for stages; has to be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import optuna
 
+from pipeline import parent
 from pipeline.errors import RarenodeError
 from pipeline.study import worker
 
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name")
     parser.add_argument("--alone", action="store_true")
     options = parser.parse_args(arguments)
-    end_with_parent()
+    parent.end_with_parent(unasked=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         worker.work(options.place, options.name, alone=options.alone)
@@ -29,18 +29,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
-def end_with_parent() -> None:
-    """End this process as soon as the one that started it is gone: it holds our standard input."""
-
-    def watch() -> None:
-        # Not sys.stdin, whose lock Python wants when it ends.
-        while os.read(0, 1024):
-            pass
-        os._exit(1)  # nothing is lost that a kill would not lose
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.exc import SQLAlchemyError
 
+from flows import guard
 from pipeline.artifacts import files
 from pipeline.config import Config, edit, load, parse
 from pipeline.errors import ConfigError, RarenodeError, WorkspaceError
@@ -126,13 +127,17 @@ def dashboard(asked: Asked, port: int) -> int:
         )
     print(f"{name} on http://127.0.0.1:{port}, until Ctrl-C", flush=True)
     command = [str(program), *place.dashboard(), "--host", "127.0.0.1", "--port", str(port)]
+    guard.start()
     with subprocess.Popen(command) as process:
+        guard.watch(process.pid)
         try:
             return process.wait()
         except KeyboardInterrupt:
             process.terminate()
             process.wait()
             return 0
+        finally:
+            guard.forget(process.pid)
 
 
 def _study_of(asked: Asked) -> tuple[Config, str, Place, studies.Identity]:

@@ -4,30 +4,25 @@ They all reach the study's storage, so it has to be PostgreSQL; each needs its p
 PGPASSWORD or ~/.pgpass there.
 """
 
-import hashlib
 import os
 import tempfile
-import threading
 import time
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import paths
-from pipeline.cluster import fingerprint, processes
-from pipeline.cluster.connection import Cluster
+from pipeline.cluster import fingerprint, packing, processes
+from pipeline.cluster.connection import Cluster, WorkersLost
+from pipeline.cluster.packing import Packed
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.study.lead import StudyFailed
 from pipeline.study.slots import Opened
 
-Packed = dict[str, bytes]  # path in the workspace -> content, by zlib
-
 _LOSSES = 10  # workers that end while no trial is finished: then it is no accident
+_LOST = -1  # the code of one that Dask gave up
 _PAUSE = 5.0  # seconds between two looks how many workers the cluster has
-
-_unpacking = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -63,10 +58,9 @@ class OnCluster:
                 "other machines cannot write into a file of this one"
             )
         packed = pack()
-        digest = hashlib.sha256(repr(sorted(packed.items())).encode()).hexdigest()[:16]
-        self._job = Job(opened.place.url, opened.name, digest, fingerprint.own())
+        self._job = Job(opened.place.url, opened.name, packing.digest(packed), fingerprint.own())
         self._cluster = cluster
-        self._packed = cluster.submit(same, packed)
+        self._packed = cluster.submit(packing.same, packed)
         self._futures: list[Any] = []
         self._finished = self._deaths = self._wanted = 0
         self._looked = -_PAUSE
@@ -85,7 +79,10 @@ class OnCluster:
             self._finished, self._deaths = finished, 0
         for future in [future for future in self._futures if future.done()]:
             self._futures.remove(future)
-            status, said = self._cluster.result(future)
+            try:
+                status, said = self._cluster.result(future)
+            except WorkersLost as error:  # a worker of a study works for hours: many may have gone
+                status, said = _LOST, str(error)
             if status == 2:
                 raise WorkspaceError(said.strip())
             self._over = self._over or status == 0
@@ -108,12 +105,7 @@ class OnCluster:
 def pack() -> Packed:
     """What a trial reads of a workspace."""
     found = [paths.PARAMS, *(path for path in sorted(paths.PREPARED.rglob("*")) if path.is_file())]
-    return {path.as_posix(): zlib.compress(path.read_bytes(), 1) for path in found}
-
-
-def same(packed: Packed) -> Packed:
-    """Files as the result of a task of Dask, which takes them from worker to worker."""
-    return packed
+    return packing.pack({path.as_posix(): path for path in found}, level=1)
 
 
 def work(job: Job, packed: Packed) -> tuple[int, str]:
@@ -134,13 +126,10 @@ def work(job: Job, packed: Packed) -> tuple[int, str]:
 
 
 def _unpack(packed: Packed, folder: Path) -> None:
-    with _unpacking:  # threads of one worker
+    with packing.unpacking:
         if folder.exists():
             return
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(dir=folder.parent))
-        for name, content in packed.items():
-            path = fresh / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(zlib.decompress(content))
+        packing.write(packed, fresh)
         os.rename(fresh, folder)

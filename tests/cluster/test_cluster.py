@@ -1,7 +1,5 @@
 """What is refused before anything is sent to a cluster, and the processes of a worker."""
 
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -10,14 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import distributed
-import psutil
 import pytest
 
 from pipeline import cli
 from pipeline.cluster import connection, fingerprint, processes
 from pipeline.errors import ConfigError, WorkspaceError
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -51,8 +46,11 @@ def test_a_file_that_differs_makes_another_code(tmp_path: Path, monkeypatch: pyt
 
     (tmp_path / "a.py").write_text("one")
     first = code()
-    (tmp_path / "a.pyc").write_text("compiled")
-    assert code() == first
+    compiled = tmp_path / "hml/__pycache__"
+    compiled.mkdir(parents=True)
+    for name in ("a.cpython-312.pyc", "kernels.up-30.py312.nbi", "kernels.up-30.py312.1.nbc"):
+        (compiled / name).write_text("compiled, by Python or numba")
+        assert code() == first
     (tmp_path / "a.py").write_text("two")
     assert code() != first
     fingerprint.own.cache_clear()
@@ -105,29 +103,6 @@ def test_a_process_whose_task_is_taken_back_is_ended(worker: Any, tmp_path: Path
     assert time.monotonic() - started < 30
 
 
-def test_a_process_ends_with_its_parent(tmp_path: Path):
-    code = (
-        "import subprocess, sys, time\nfrom pipeline.cluster import processes\n"
-        "processes.end_with_parent()\nchild = subprocess.Popen(['sleep', '60'])\n"
-        "print(child.pid, flush=True)\ntime.sleep(60)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(ROOT), processes.ENDS_WITH_PARENT: "1", "PATH": "/usr/bin:/bin"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    child = psutil.Process(int(process.stdout.readline()))
-    process.stdin.close()
-    process.wait(30)
-    process.stdout.close()
-    psutil.wait_procs([child], 10)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
-
-
 class Ended:
     """A future whose call raises."""
 
@@ -171,3 +146,10 @@ def test_work_that_was_taken_back_loses_nothing(cluster: Any):
     with pytest.raises(WorkspaceError, match="the run was stopped"):
         cluster.result(future)
     assert cluster.lost is None
+
+
+def test_nothing_is_handed_out_after_the_end(cluster: Any):
+    cluster.stop()
+    with pytest.raises(WorkspaceError, match="the run was stopped"):
+        cluster.submit(len)
+    assert cluster.calls["submit"] == 0

@@ -46,18 +46,23 @@ def fetched(port: int, path: str) -> tuple[int, bytes]:
     raise AssertionError("nobody answers")
 
 
+def made(storage: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workspace, the current folder, with the study "mine"."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(page, "render", lambda *what: "")
+    fresh(folder)
+    for name in (".git", ".dvc"):
+        (folder / name).mkdir()
+    (folder / "dvc.yaml").write_text("stages: {}\n")
+    study(trials=1, storage=storage, name="mine")
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "journal", "postgresql"])
 def test_the_dashboard_answers_with_the_study_and_ends_with_its_command(
     kind: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(page, "render", lambda *what: "")
-    fresh(tmp_path)
-    for name in (".git", ".dvc"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     storage = database if kind == "postgresql" else kind
-    study(trials=1, storage=storage, name="mine")
+    made(storage, tmp_path, monkeypatch)
     with served(storage) as (port, process):
         status, _ = fetched(port, "/dashboard/")
         assert status == 200
@@ -68,3 +73,17 @@ def test_the_dashboard_answers_with_the_study_and_ends_with_its_command(
         assert any("optuna-dashboard" in line for line in lines)
         assert not any(PASSWORD in line for line in lines)
     assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+def test_the_dashboard_ends_with_a_command_that_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made("sqlite", tmp_path, monkeypatch)
+    with served("sqlite") as (port, process):
+        assert fetched(port, "/dashboard/")[0] == 200
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        left = psutil.wait_procs(children, timeout=10)[1]
+        for child in left:
+            child.kill()
+    assert left == []

@@ -6,8 +6,8 @@ import time
 import optuna
 from optuna.trial import TrialState
 
+from pipeline import parent
 from pipeline.study import worker
-from pipeline.study.__main__ import end_with_parent
 from pipeline.study.slots import Opened
 
 
@@ -29,7 +29,7 @@ def made(seconds: float) -> object:
 
 if __name__ == "__main__":
     place, name, seconds = sys.argv[1:4]
-    end_with_parent()
+    parent.end_with_parent(unasked=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     alone = "--alone" in sys.argv
     worker.work(place, name, alone=alone, trial=lambda opened: trial(float(seconds)))
