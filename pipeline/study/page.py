@@ -14,6 +14,10 @@ from pipeline.study.results import Row, front
 
 _METHOD = "weighted"  # as the pictures of the stage `tune` call it
 _FEWEST = 4  # complete trials behind an importance
+_SAID = (
+    "PedAnovaImportanceEvaluator computes the importances of params to achieve low",
+    "Target and region quantiles select the same set of trials",  # all have the same value
+)
 
 
 def importances(study: optuna.Study, objectives: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -24,10 +28,12 @@ def importances(study: optuna.Study, objectives: Sequence[str]) -> dict[str, dic
         return found
     for place, objective in enumerate(objectives):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a parameter has one value, we say ourselves
+            for message in _SAID:
+                warnings.filterwarnings("ignore", message)
             try:
+                # PED-ANOVA asks what makes the lowest tenth, and ours are maximised.
                 shares = optuna.importance.get_param_importances(
-                    study, target=lambda trial, place=place: trial.values[place]
+                    study, target=lambda trial, place=place: -trial.values[place]
                 )
             except (ValueError, RuntimeError):  # all trials are alike
                 continue

@@ -130,3 +130,17 @@ def test_importance_asks_for_trials_that_differ():
     assert list(found["macro_ap"]) == ["a", "b"]
     assert found["macro_ap"]["a"] > 2 * found["macro_ap"]["b"]
     assert found == page.importances(study, ["macro_ap", "micro_ap"])
+
+
+def test_importance_is_that_of_what_makes_the_best_trials():
+    study = optuna.create_study(direction="maximize")
+    space = {
+        "a": optuna.distributions.FloatDistribution(0, 1),
+        "b": optuna.distributions.FloatDistribution(0, 1),
+    }
+    for number in range(200):
+        params = {"a": number / 200, "b": (number * 77 % 200) / 200}
+        # Only `a` makes a good trial; of the others `b` says how bad they are.
+        value = params["a"] if params["a"] >= 0.9 else -params["b"]
+        study.add_trial(optuna.create_trial(value=value, params=params, distributions=space))
+    assert list(page.importances(study, ["macro_ap"])["macro_ap"]) == ["a", "b"]
