@@ -32,7 +32,7 @@ def run(config: Config) -> list[Path]:
     if config.tune.trials == 0:
         best = {method: _untuned(method, config) for method in methods}
     else:
-        journal = studies.storage(config, problem, Path(trials.__file__))
+        journal = studies.storage(config, problem, Path(trials.__file__), Path(__file__))
         data = _TrialData(problem, config)
         with progress.bar("tuning", total=len(methods) * config.tune.trials, unit="trial") as bar:
             for method in methods:

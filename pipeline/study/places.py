@@ -15,14 +15,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from pipeline.artifacts import paths
 from pipeline.errors import ArtifactError, ConfigError, WorkspaceError
+from pipeline.stages import journals
 
 VARIABLE = "RARENODE_STORAGE"  # a URL, so that none has to stand in the shell's history
 HEARTBEAT = 10  # seconds between two signs of life of a trial in PostgreSQL
@@ -83,11 +83,9 @@ class Place:
 
     def _of_file(self, file: Path) -> BaseStorage:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
             if self.url.startswith("journal"):
-                with FileLock(f"{file}.lock"):
-                    _mend(file)
-                return JournalStorage(JournalFileBackend(str(file), _Lock(file)))  # pyright: ignore[reportArgumentType]
+                return journals.opened(file)
+            file.parent.mkdir(parents=True, exist_ok=True)
             # Workers wait for each other's writing.
             return RDBStorage(self.url, {"connect_args": {"timeout": 60}})
         except OSError as error:
@@ -203,28 +201,6 @@ def _without_password(url: str) -> str:
         os.environ["PGPASSWORD"] = str(password)  # for this command and its workers
     bare = found._replace(password=None, query=query)  # pyright: ignore[reportArgumentType]
     return bare.render_as_string(hide_password=False)
-
-
-class _Lock:
-    """Of a journal: Optuna's own is a file, which a killed worker leaves for half a minute."""
-
-    def __init__(self, file: Path) -> None:
-        self._lock = FileLock(f"{file}.lock")
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-def _mend(journal: Path) -> None:
-    """Take away half a line, which a killed worker may leave: the next one would be lost, too."""
-    written = journal.read_bytes() if journal.exists() else b""
-    if written and not written.endswith(b"\n"):
-        with journal.open("r+b") as stream:
-            stream.truncate(written.rfind(b"\n") + 1)
 
 
 def _engine(storage: BaseStorage) -> Any:
