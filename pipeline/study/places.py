@@ -29,6 +29,7 @@ HEARTBEAT = 10  # seconds between two signs of life of a trial in PostgreSQL
 GRACE = 60  # seconds without one, after which its worker is taken for dead
 _POSTGRESQL = "postgresql+psycopg"
 _KINDS = ("sqlite", "journal", "postgresql")
+_SECRET = ("password", "passwd", "secret")  # of a parameter of libpq's, as in `sslpassword`
 
 
 @dataclass(frozen=True)
@@ -176,9 +177,9 @@ def place(asked: str | None, name: str) -> Place:
         return Place(f"{scheme}:///{rest.removeprefix('/')}")
     if separator and scheme in ("postgres", "postgresql", _POSTGRESQL):
         return Place(_without_password(f"{_POSTGRESQL}://{rest}"))
-    shown = f"{scheme}://…" if separator else repr(asked)  # it may hold a password
-    raise ConfigError(
-        f"--storage: expected {', '.join(_KINDS)} or postgresql://USER@HOST/DATABASE, found {shown}"
+    raise ConfigError(  # what was found is not shown: it may hold a password, anywhere
+        f"--storage: expected {', '.join(_KINDS)} or postgresql://USER@HOST/DATABASE, found "
+        "something else"
     )
 
 
@@ -189,16 +190,23 @@ def reason(error: BaseException) -> str:
 
 
 def _without_password(url: str) -> str:
+    expected = "--storage: expected postgresql://USER@HOST:PORT/DATABASE, found"
     try:
         found = make_url(url)
     except (ArgumentError, ValueError):
-        raise ConfigError(
-            "--storage: expected postgresql://USER@HOST:PORT/DATABASE, found a URL that is none"
-        ) from None
+        raise ConfigError(f"{expected} a URL that is none") from None
+    if url.count("@") != (found.username is not None):  # what is behind it may be of a password
+        raise ConfigError(f"{expected} an @ where none can be: one of a password is %40 in a URL")
     query = dict(found.query)
     password = query.pop("password", None) or found.password
+    secret = [key for key in query if any(word in key.lower() for word in _SECRET)]
+    if secret or not isinstance(password, str | None):
+        raise ConfigError(
+            f"{expected} {', '.join(secret) or 'two passwords'} in it: --storage takes the "
+            "database's one password alone, libpq's files take others"
+        )
     if password is not None:
-        os.environ["PGPASSWORD"] = str(password)  # for this command and its workers
+        os.environ["PGPASSWORD"] = password  # for this command and its workers
     bare = found._replace(password=None, query=query)  # pyright: ignore[reportArgumentType]
     return bare.render_as_string(hide_password=False)
 
