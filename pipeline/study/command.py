@@ -69,7 +69,7 @@ def run(asked: Asked, crew: Callable[[Opened], lead.Crew] | None = None) -> int:
     config, name, place, found = _study_of(asked)
     start = {"learning_rate": config.train.learning_rate}
     start |= config.train.weighting.model_dump(exclude={"kind", "reduction", "start"})
-    with _reachable(place), closing(studies.create(place, name, found, start)) as opened:
+    with _reachable(place), closing(_opened(asked, place, name, found, start)) as opened:
         studies.check(opened, found)
         total = _total(asked, opened, config)
         if asked.choose is not None:  # before anything runs
@@ -77,9 +77,9 @@ def run(asked: Asked, crew: Callable[[Opened], lead.Crew] | None = None) -> int:
         make = crew or (
             lambda opened: lead.Processes(opened, asked.workers, alone=asked.workers == 1)
         )
-        with place.leading(opened.storage, name):
+        with place.leading(opened.storage, name) as look:
             try:
-                lead.lead(opened, make(opened), total, note=_best(found["objectives"]))
+                lead.lead(opened, make(opened), total, note=_best(found["objectives"]), look=look)
             except lead.StudyFailed as failure:
                 print(f"{failure}\nThe output of each worker: {lead.LOGS}", file=sys.stderr)
                 return 1
@@ -143,6 +143,15 @@ def _study_of(asked: Asked) -> tuple[Config, str, Place, studies.Identity]:
     found = studies.identity(config, objectives)
     name = asked.name or studies.name_of(config, found)
     return config, name, places.place(asked.storage, name), found
+
+
+def _opened(
+    asked: Asked, place: Place, name: str, found: studies.Identity, start: dict[str, Any]
+) -> Opened:
+    """The study, begun unless a trial of it is chosen: then it has to be there."""
+    if asked.choose is not None:
+        return studies.load(place, name)
+    return studies.create(place, name, found, start)
 
 
 def _check(config: Config, objectives: Sequence[str]) -> None:

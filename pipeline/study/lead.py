@@ -52,6 +52,7 @@ def lead(
     total: int,
     *,
     note: Callable[[list[FrozenTrial]], str] = lambda finished: "",
+    look: Callable[[], None] = lambda: None,
 ) -> None:
     """See a study through to its end.
 
@@ -60,6 +61,7 @@ def lead(
         crew: its workers.
         total: how many trials it has in the end.
         note: what to say beside the progress, given the finished trials.
+        look: from `Place.leading`; raises where this process leads no longer.
 
     Raises:
         StudyFailed: workers end again and again.
@@ -71,6 +73,7 @@ def lead(
     with progress.bar(f"study {opened.name}", total=total, unit="trial") as bar:
         try:
             while True:
+                look()
                 for slot in slots.fail_lost(opened):
                     losses[slot] = losses.get(slot, 0) + 1
                     if losses[slot] >= _LOSSES:
@@ -92,19 +95,35 @@ def lead(
 
 
 def join(opened: Opened, crew: Crew) -> None:
-    """Add workers to a study that somebody else leads, until it is finished."""
+    """Add workers to a study that somebody else leads, until it is finished.
+
+    Raises:
+        StudyFailed: workers end again and again.
+        WorkspaceError: nobody leads it, or no longer.
+    """
+    nobody = WorkspaceError(
+        f"expected a command that leads the study {opened.name}, found none. "
+        "The same command without --join leads it, and goes on where it stopped"
+    )
+    total = opened.study.user_attrs.get(slots.TRIALS)
+    if total is None or not opened.place.led(opened.storage, opened.name):
+        raise nobody
     opened.study.set_user_attr(slots.JOINED, True)
-    total = opened.study.user_attrs[slots.TRIALS]
     done = 0
     with progress.bar(f"study {opened.name}", total=total, unit="trial") as bar:
         try:
-            while done < total:
-                crew.tend(done)
-                time.sleep(_PAUSE)
-                found = slots.finished(opened.trials(), total)
+            while True:
+                led = opened.place.led(opened.storage, opened.name)
+                found = slots.finished(opened.trials(), total)  # later: whoever leads goes then
                 if len(found) > done:
                     bar.advance(len(found) - done)
                     done = len(found)
+                if done >= total:
+                    return
+                if not led:
+                    raise nobody
+                crew.tend(done)
+                time.sleep(_PAUSE)
         finally:
             crew.end()
 

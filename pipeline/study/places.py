@@ -7,7 +7,7 @@ A place is named by a URL that never holds a password: libpq takes that from PGP
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,8 +120,12 @@ class Place:
             yield
 
     @contextmanager
-    def leading(self, storage: BaseStorage, name: str) -> Iterator[None]:
+    def leading(self, storage: BaseStorage, name: str) -> Iterator[Callable[[], None]]:
         """Be the one that hands out the trials of a study; over when the process ends, however.
+
+        Yields:
+            to be called now and then: raises a WorkspaceError if the database has ended the
+            session that leads, after which another command may.
 
         Raises:
             WorkspaceError: somebody else is.
@@ -131,22 +135,54 @@ class Place:
             "--join adds workers to it"
         )
         if self.file is not None:
-            try:
-                held = FileLock(f"{self.file}.lead.lock").acquire(timeout=0)
+            try:  # longer than somebody needs for `led`
+                held = FileLock(self._lead_lock).acquire(timeout=0.5)
             except Timeout:
                 raise refusal from None
             with held:
-                yield
+                yield lambda: None
             return
         engine = _engine(storage).execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             key = {"key": _key(f"lead {name}")}
             if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar():
                 raise refusal
+
+            def look() -> None:
+                try:
+                    connection.execute(text("SELECT 1"))
+                except SQLAlchemyError as error:
+                    raise WorkspaceError(
+                        f"expected to lead the study {name} to its end, found that {self.url} has "
+                        f"ended the session that does: {reason(error)}. "
+                        "The same command goes on where it stopped."
+                    ) from None
+
             try:
-                yield
+                yield look
             finally:
                 connection.invalidate()  # with its session goes the lock, and nothing is asked
+
+    def led(self, storage: BaseStorage, name: str) -> bool:
+        """Whether some process leads a study."""
+        if self.file is not None:
+            try:
+                FileLock(self._lead_lock).acquire(timeout=0).lock.release()
+            except Timeout:
+                return True
+            return False
+        held = text(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "
+            "AND granted AND database = "
+            "(SELECT oid FROM pg_database WHERE datname = current_database()) "
+            "AND ((classid::bigint << 32) | objid::bigint) = :key"
+        )
+        with _engine(storage).connect() as connection:
+            return bool(connection.execute(held, {"key": _key(f"lead {name}")}).scalar())
+
+    @property
+    def _lead_lock(self) -> str:
+        return f"{self.file}.lead.lock"
 
     def dashboard(self) -> list[str]:
         """What optuna-dashboard is given."""

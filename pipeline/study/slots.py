@@ -84,16 +84,17 @@ def fill(opened: Opened, total: int, start: dict[str, Any], *, ahead: int | None
         ahead: at most so many trials that are not finished; None: all at once. With 1, the trials
             stand in the order of their slots, lost ones between them, as the sampler sees them.
     """
-    trials = opened.trials()
-    taken = {trial.user_attrs[SLOT] for trial in trials if not lost(trial)}
-    unfinished = sum(not trial.state.is_finished() for trial in trials)
-    for slot in range(total):
-        if slot in taken:
-            continue
-        if ahead is not None and unfinished >= ahead:
-            return
-        opened.study.enqueue_trial(start if slot == 0 else {}, user_attrs={SLOT: slot})
-        unfinished += 1
+    with opened.place.claiming(opened.storage):  # nobody else fills meanwhile
+        trials = opened.trials()
+        taken = {trial.user_attrs[SLOT] for trial in trials if not lost(trial)}
+        unfinished = sum(not trial.state.is_finished() for trial in trials)
+        for slot in range(total):
+            if slot in taken:
+                continue
+            if ahead is not None and unfinished >= ahead:
+                return
+            opened.study.enqueue_trial(start if slot == 0 else {}, user_attrs={SLOT: slot})
+            unfinished += 1
 
 
 def claim(opened: Opened, who: str, total: int) -> FrozenTrial | None:

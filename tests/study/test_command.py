@@ -163,6 +163,9 @@ def test_apply_writes_what_the_patch_says(expected: dict[str, bytes], folder: Pa
 def test_another_trial_may_be_chosen_and_one_that_is_none_is_refused_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch,
 ):
+    with pytest.raises(ConfigError, match=r"expected the study .* found none"):
+        study(trials=4, choose=0)
+    assert not Path(".rarenode").exists()  # none was begun
     study(trials=4)
     winner = json.loads((FOLDER / "trials.json").read_text())["winner"]
     other = next(t for t in trials() if t["state"] == "complete" and t["number"] != winner)

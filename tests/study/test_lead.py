@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -131,11 +132,48 @@ def test_workers_that_join_help_a_study_to_its_end(capsys: pytest.CaptureFixture
     study = crews.opened("journal", "x")
     slots.fill(study, 6, {})
     study.study.set_user_attr(slots.TRIALS, 6)
-    lead.join(study, crews.Sleepers(study, 2, 0.1))
+    with study.place.leading(study.storage, "x"):
+        lead.join(study, crews.Sleepers(study, 2, 0.1))
     assert sorted(slots.finished(study.trials())) == [*range(6)]
     assert len(study.trials()) == 6
     assert study.study.user_attrs[slots.JOINED]
     assert "study x: 6/6 trials" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+def test_workers_that_join_end_where_nobody_leads(storage: str):
+    study = crews.opened(storage, "x")
+    with pytest.raises(WorkspaceError, match="expected a command that leads the study x, found no"):
+        lead.join(study, crews.Sleepers(study, 1, 0.0))  # none has ever led it
+    study.study.set_user_attr(slots.TRIALS, 6)
+    with pytest.raises(WorkspaceError, match="expected a command that leads"):
+        lead.join(study, crews.Sleepers(study, 1, 0.0))
+    assert slots.JOINED not in study.study.user_attrs
+
+    leader = ExitStack()
+    leader.enter_context(study.place.leading(study.storage, "x"))
+
+    class Left(crews.Sleepers):
+        def tend(self, finished: int) -> None:
+            super().tend(finished)
+            leader.close()
+
+    crew = Left(study, 1, 0.0)
+    with leader, pytest.raises(WorkspaceError, match="expected a command that leads"):
+        lead.join(study, crew)
+    assert crew.pids == []
+    study.close()
+
+
+def test_whoever_leads_no_longer_hands_out_nothing_more():
+    study = crews.opened("journal", "x")
+
+    def look() -> None:
+        raise WorkspaceError("somebody else leads")
+
+    with pytest.raises(WorkspaceError, match="somebody else leads"):
+        lead.lead(study, crews.Sleepers(study, 2, 0.0), 3, look=look)
+    assert study.trials() == []
 
 
 def test_a_study_with_one_worker_that_others_joined_still_gives_lost_trials_to_somebody():

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from urllib.parse import quote
 
+import optuna
 import pytest
 
 from pipeline.errors import ArtifactError, ConfigError, WorkspaceError
@@ -155,3 +156,17 @@ def test_a_study_that_is_not_there_is_named(storage: str):
     crews.opened(storage, "x").close()
     with pytest.raises(ConfigError, match=r"expected the study y in .*, found none"):
         studies.load(place, "y")
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+@pytest.mark.parametrize("trials", [0, 1], ids=["two objectives", "a trial"])
+def test_a_study_of_others_is_not_taken_over(storage: str, trials: int):
+    place = places.place(storage, "x")
+    study = optuna.create_study(
+        study_name="x", storage=place.storage(), directions=["maximize"] * (2 - trials)
+    )
+    for _ in range(trials):
+        study.add_trial(optuna.create_trial(value=1.0))
+    with pytest.raises(ArtifactError, match=r"expected a study by `rarenode study` in .*, found x"):
+        crews.opened(storage, "x")
+    assert study.user_attrs == {}

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 
 import optuna
@@ -43,6 +44,18 @@ def test_filling_again_changes_nothing_and_more_slots_are_added(study: Opened):
     waiting = study.trials(TrialState.WAITING)
     assert slots_of(waiting) == [0, 1, 2, 3, 4]
     assert [trial.system_attrs["fixed_params"] for trial in waiting] == [{"x": 0.5}, *[{}] * 4]
+
+
+def test_two_that_fill_at_once_give_no_slot_twice(study: Opened):
+    threads = [threading.Thread(target=slots.fill, args=(study, 3, {})) for _ in range(2)]
+    with study.place.claiming(study.storage):
+        for thread in threads:
+            thread.start()
+        threads[0].join(0.3)
+        assert study.trials() == []
+    for thread in threads:
+        thread.join(20)
+    assert slots_of(study.trials()) == [0, 1, 2]
 
 
 def test_each_trial_has_one_owner_and_nobody_makes_one_too_many(study: Opened):
