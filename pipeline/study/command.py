@@ -73,7 +73,8 @@ def run(asked: Asked, crew: Callable[[Opened], lead.Crew] | None = None) -> int:
         studies.check(opened, found)
         total = _total(asked, opened, config)
         if asked.choose is not None:  # before anything runs
-            results.winner(results.rows(opened.trials(), found["objectives"]), asked.choose)
+            rows = results.rows(opened.trials(), found["objectives"], total)
+            results.winner(rows, asked.choose)
         make = crew or (
             lambda opened: lead.Processes(opened, asked.workers, alone=asked.workers == 1)
         )
@@ -87,7 +88,7 @@ def run(asked: Asked, crew: Callable[[Opened], lead.Crew] | None = None) -> int:
                 with suppress(Exception):
                     slots.fail_lost(opened)  # so that no dashboard shows them running for ever
                 raise
-        return _conclude(asked, config, opened)
+        return _conclude(asked, config, opened, total)
 
 
 def join(asked: Asked) -> int:
@@ -180,10 +181,11 @@ def _total(asked: Asked, opened: Opened, config: Config) -> int:
     return int(total)
 
 
-def _conclude(asked: Asked, config: Config, opened: Opened) -> int:
-    """Write what was found, and say it."""
-    trials, objectives = opened.trials(), opened.study.user_attrs[studies.OF]["objectives"]
-    rows = results.rows(trials, objectives)
+def _conclude(asked: Asked, config: Config, opened: Opened, total: int) -> int:
+    """Write what was found in so many trials, which may be fewer than there are, and say it."""
+    objectives = opened.study.user_attrs[studies.OF]["objectives"]
+    trials = [trial for trial in opened.trials() if trial.user_attrs[slots.SLOT] < total]
+    rows = results.rows(trials, objectives, total)
     chosen = results.winner(rows, asked.choose)
     planned = edit.plan(results.changes(chosen, config))
     patch = planned.patch()
@@ -193,7 +195,7 @@ def _conclude(asked: Asked, config: Config, opened: Opened) -> int:
         about = {"objectives": objectives, "of": opened.study.user_attrs[studies.OF]}
         results.write_tables(folder, rows, chosen, about)
         (folder / "params.patch").write_text(patch, encoding="utf-8")
-        shares = page.importances(opened.study, objectives)
+        shares = page.importances(trials, objectives)
         html = page.render(opened.name, rows, chosen, objectives, shares, now, patch)
         (folder / "index.html").write_text(html, encoding="utf-8")
     _say(opened, trials, rows, chosen)

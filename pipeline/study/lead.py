@@ -148,8 +148,13 @@ class Processes:
             *(["--alone"] if alone else []),
         ]
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        threads = str(max(1, (cores or 1) // workers))
-        self._environment = {"OMP_NUM_THREADS": threads} if workers > 1 else dict[str, str]()
+        threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (cores or 1) // workers))
+        if alone:  # the last bits depend on them: as when the study began
+            threads = opened.study.user_attrs.get(slots.THREADS, threads)
+            opened.study.set_user_attr(slots.THREADS, threads)
+        self._environment = (
+            {"OMP_NUM_THREADS": threads} if alone or workers > 1 else dict[str, str]()
+        )
         self._finished = self._deaths = 0
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * workers
 
@@ -208,7 +213,7 @@ class Processes:
                 stdin=subprocess.PIPE,  # closes when this process ends, however it does
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment | {"PYTHONUNBUFFERED": "1"} | dict(os.environ),
+                env={"PYTHONUNBUFFERED": "1"} | dict(os.environ) | self._environment,
                 start_new_session=True,  # Ctrl-C is ours alone
             )
 

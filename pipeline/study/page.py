@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.reporting import findings, svg, templating, tuning_figures
 from pipeline.study import figures
@@ -20,12 +20,16 @@ _SAID = (
 )
 
 
-def importances(study: optuna.Study, objectives: Sequence[str]) -> dict[str, dict[str, float]]:
+def importances(
+    trials: Sequence[FrozenTrial], objectives: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """Objective -> parameter -> share, the largest first; without those that there is none for."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     found: dict[str, dict[str, float]] = {}
     if len(complete) < _FEWEST:
         return found
+    study = optuna.create_study(directions=["maximize"] * len(objectives))
+    study.add_trials(complete)
     for place, objective in enumerate(objectives):
         with warnings.catch_warnings():
             for message in _SAID:

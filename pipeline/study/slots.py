@@ -24,6 +24,7 @@ SLOT = "slot"
 WORKER = "worker"  # HOST:PID:START
 TRIALS = "trials"  # of the study: how many are asked for
 JOINED = "joined"  # of the study: workers of others are there, or were
+THREADS = "threads"  # of the study: those of its worker, where it has one alone
 DIVERGED = "diverged"  # of a failed trial that would fail again: it counts as finished
 
 

@@ -83,6 +83,20 @@ def test_a_finished_study_trains_nothing_again_and_more_trials_continue_it(
     assert outputs() == expected
 
 
+def test_fewer_trials_than_before_give_what_they_would_have_given(
+    capsys: pytest.CaptureFixture[str],
+):
+    study(trials=3)
+    three, said = outputs(), capsys.readouterr().out
+    study(trials=6)
+    with pytest.raises(ConfigError, match=r"--choose: expected a complete trial .*, found 5"):
+        study(trials=3, choose=5)
+    capsys.readouterr()
+    study(trials=3)
+    assert outputs() == three
+    assert capsys.readouterr().out.partition(": 3 trials finished")[2] in said
+
+
 def test_it_starts_from_params_yaml_and_stays_in_its_space(expected: dict[str, bytes]):
     config, found = load(), json.loads(expected["trials.json"])["trials"]
     assert [trial["number"] for trial in found] == [*range(6)]

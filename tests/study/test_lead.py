@@ -82,6 +82,19 @@ def test_a_crew_that_dies_again_and_again_is_given_up_with_what_it_said():
     assert crew.pids == []
 
 
+def test_the_one_worker_of_a_study_has_as_many_threads_as_when_it_began(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    study = crews.opened("journal", "x")
+    code = "import os; print(os.environ['OMP_NUM_THREADS'], file=open('threads', 'a')); os._exit(2)"
+    for threads in ("3", "5"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        crew = lead.Processes(study, 1, alone=True, command=[sys.executable, "-c", code])
+        with pytest.raises(WorkspaceError):
+            lead.lead(study, crew, 1)
+    assert Path("threads").read_text().split() == ["3", "3"]
+
+
 def test_a_worker_that_refuses_ends_the_study_with_its_message():
     study = crews.opened("journal", "x")
     code = "import sys; print('expected a, found b', file=sys.stderr); sys.exit(2)"

@@ -123,13 +123,13 @@ def test_importance_asks_for_trials_that_differ():
 
     for number in range(3):
         add(number)
-    assert page.importances(study, ["macro_ap", "micro_ap"]) == {}
+    assert page.importances(study.trials, ["macro_ap", "micro_ap"]) == {}
     for number in range(3, 60):
         add(number)
-    found = page.importances(study, ["macro_ap", "micro_ap"])
+    found = page.importances(study.trials, ["macro_ap", "micro_ap"])
     assert list(found["macro_ap"]) == ["a", "b"]
     assert found["macro_ap"]["a"] > 2 * found["macro_ap"]["b"]
-    assert found == page.importances(study, ["macro_ap", "micro_ap"])
+    assert found == page.importances(study.trials, ["macro_ap", "micro_ap"])
 
 
 def test_importance_is_that_of_what_makes_the_best_trials():
@@ -143,4 +143,4 @@ def test_importance_is_that_of_what_makes_the_best_trials():
         # Only `a` makes a good trial; of the others `b` says how bad they are.
         value = params["a"] if params["a"] >= 0.9 else -params["b"]
         study.add_trial(optuna.create_trial(value=value, params=params, distributions=space))
-    assert list(page.importances(study, ["macro_ap"])["macro_ap"]) == ["a", "b"]
+    assert list(page.importances(study.trials, ["macro_ap"])["macro_ap"]) == ["a", "b"]
