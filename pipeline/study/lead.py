@@ -201,9 +201,11 @@ class Processes:
             except subprocess.TimeoutExpired:
                 _signal(process, signal.SIGKILL)
                 process.wait()
-        for process in self._processes:
+        for place, process in enumerate(self._processes):
             if process is not None:
                 _close(process)
+                if not _log(place).stat().st_size:  # it said nothing
+                    _log(place).unlink()
 
     def _start(self, place: int) -> subprocess.Popen[bytes]:
         LOGS.mkdir(parents=True, exist_ok=True)
@@ -219,7 +221,8 @@ class Processes:
 
 
 def _log(place: int) -> Path:
-    return LOGS / f"study-worker-{place + 1}.log"
+    # With our own process number: a command that joins may run in the same workspace.
+    return LOGS / f"study-worker-{os.getpid()}-{place + 1}.log"
 
 
 def _close(process: Any) -> None:

@@ -1,6 +1,7 @@
 """Workers are processes: they are replaced, they end with the study, and with whoever leads it."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -80,6 +81,9 @@ def test_a_crew_that_dies_again_and_again_is_given_up_with_what_it_said():
     with pytest.raises(lead.StudyFailed, match=r"(?s)5 workers ended .*code 9.*no such luck"):
         lead.lead(study, crew, 3)
     assert crew.pids == []
+    # Another command's workers in this workspace, which may join, write elsewhere.
+    logs = sorted(file.name for file in lead.LOGS.iterdir())
+    assert logs == [f"study-worker-{os.getpid()}-{place}.log" for place in (1, 2)]
 
 
 def test_the_one_worker_of_a_study_has_as_many_threads_as_when_it_began(
@@ -93,6 +97,7 @@ def test_the_one_worker_of_a_study_has_as_many_threads_as_when_it_began(
         with pytest.raises(WorkspaceError):
             lead.lead(study, crew, 1)
     assert Path("threads").read_text().split() == ["3", "3"]
+    assert not any(lead.LOGS.iterdir())  # of a worker that said nothing nothing is kept
 
 
 def test_a_worker_that_refuses_ends_the_study_with_its_message():

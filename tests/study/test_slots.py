@@ -10,11 +10,12 @@ import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.study import slots, worker
+from pipeline.study import places, slots, worker
 from pipeline.study.slots import SLOT, Opened
 from tests.study import crews
 
-DEAD = f"{socket.gethostname()}:{2**22 + 1}:1"  # no process has such a number
+NUMBERS = slots.this_worker().rpartition(":")[2]
+DEAD = f"{socket.gethostname()}:{2**22 + 1}:1:{NUMBERS}"  # no process has such a number
 
 
 @pytest.fixture(params=["sqlite", "journal"])
@@ -95,7 +96,7 @@ def test_the_slot_of_a_dead_worker_gets_another_trial_and_that_of_a_living_one_d
     [
         "another-host:1:1",
         "",
-        f"{socket.gethostname()}:{os.getpid()}:1",  # another process had this number
+        f"{socket.gethostname()}:{os.getpid()}:1:{NUMBERS}",  # another process had this number
     ],
     ids=["another host", "nobody", "an earlier process"],  # the same in every process of pytest
 )
@@ -103,6 +104,19 @@ def test_in_a_file_there_is_no_worker_of_another_machine(study: Opened, who: str
     slots.fill(study, 1, {})
     claimed(study, who, total=1)
     assert slots.fail_lost(study) == [0]
+
+
+def test_a_worker_of_another_container_is_not_looked_for_among_the_processes_here(
+    study: Opened, monkeypatch: pytest.MonkeyPatch
+):
+    """With the host's name, as those that share its network have it; only a database tells."""
+    slots.fill(study, 2, {})
+    elsewhere = claimed(study, f"{socket.gethostname()}:{2**22 + 1}:1:1", total=2)
+    claimed(study, DEAD, total=2)
+    monkeypatch.setattr(places.Place, "file", None)
+    monkeypatch.setattr(optuna.storages, "fail_stale_trials", lambda study: None)
+    assert slots.fail_lost(study) == [1]
+    assert [t.number for t in study.trials(TrialState.RUNNING)] == [elsewhere.number]
 
 
 def test_a_worker_that_was_taken_for_dead_changes_nothing(study: Opened):
