@@ -6,6 +6,7 @@ from typing import Any
 
 import jinja2
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.reporting import findings, svg, templating, tuning_figures
@@ -28,7 +29,7 @@ def importances(
     found: dict[str, dict[str, float]] = {}
     if len(complete) < _FEWEST:
         return found
-    study = optuna.create_study(directions=["maximize"] * len(objectives))
+    study = optuna.create_study(directions=[StudyDirection.MAXIMIZE] * len(objectives))
     study.add_trials(complete)
     for place, objective in enumerate(objectives):
         with warnings.catch_warnings():

@@ -48,7 +48,9 @@ def identity(config: Config, objectives: Sequence[str]) -> Identity:
         "data": _digest(info["sha256"]),
         "objectives": list(objectives),
         "params": params,
-        "versions": {name: version(name) for name in ("numba", "numpy", "optuna", "torch")},
+        "versions": {
+            name: version(name) for name in ("numba", "numpy", "optuna", "scipy", "torch")
+        },
         "code": _digest([_digest_of(file) for file in code if file.is_file()]),
     }
 
