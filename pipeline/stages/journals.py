@@ -7,6 +7,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from typing_extensions import override
 
+DIVERGED = "diverged"  # attribute of a failed trial that would fail again: it counts as finished
+
 
 class _Lock(JournalFileOpenLock):
     """A journal's lock that ends with its process.

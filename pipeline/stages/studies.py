@@ -17,9 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.artifacts import paths
 from pipeline.config import Config
 from pipeline.stages import identity, journals
+from pipeline.stages.journals import DIVERGED
 from pipeline.stages.learning import Method, Problem
 
-DIVERGED = "diverged"  # attribute of a failed trial that would fail again: it counts as finished
 _RANDOM_TRIALS = 4  # before the sampler has enough to learn from
 
 # Their places seed the trials; a method keeps its trials when others join the comparison.

@@ -18,6 +18,7 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from pipeline.stages.journals import DIVERGED
 from pipeline.study.places import Place
 
 SLOT = "slot"
@@ -25,7 +26,6 @@ WORKER = "worker"  # HOST:PID:START:PIDS, the last being the namespace of proces
 TRIALS = "trials"  # of the study: how many are asked for
 JOINED = "joined"  # of the study: workers of others are there, or were
 THREADS = "threads"  # of the study: those of its worker, where it has one alone
-DIVERGED = "diverged"  # of a failed trial that would fail again: it counts as finished
 
 
 @dataclass(frozen=True)

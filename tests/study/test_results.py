@@ -8,7 +8,8 @@ import pytest
 from optuna.trial import TrialState
 
 from pipeline.errors import ConfigError
-from pipeline.study import page, results, slots
+from pipeline.stages.journals import DIVERGED
+from pipeline.study import page, results
 from pipeline.study.results import Row
 
 
@@ -56,7 +57,7 @@ def test_states_are_counted_with_those_that_were_lost():
             optuna.create_trial(
                 state=state,
                 value=1.0 if state == TrialState.COMPLETE else None,
-                user_attrs={slots.DIVERGED: "so"} if len(study.trials) == 1 else {},
+                user_attrs={DIVERGED: "so"} if len(study.trials) == 1 else {},
             )
         )
     found = results.state_counts(study.trials)

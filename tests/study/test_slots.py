@@ -10,6 +10,7 @@ import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from pipeline.stages.journals import DIVERGED
 from pipeline.study import places, slots, worker
 from pipeline.study.slots import SLOT, Opened
 from tests.study import crews
@@ -160,7 +161,7 @@ def test_a_trial_with_an_error_of_ours_is_given_back(study: Opened):
 def test_a_trial_that_diverged_is_finished(study: Opened):
     slots.fill(study, 1, {})
     trial = optuna.Trial(study.study, slots.trial_id(claimed(study, "a", total=1)))
-    trial.set_user_attr(slots.DIVERGED, "not finite")
+    trial.set_user_attr(DIVERGED, "not finite")
     study.study.tell(trial, state=TrialState.FAIL)
     slots.fill(study, 1, {})
     assert len(study.trials()) == 1
