@@ -11,18 +11,15 @@ from typing import Any
 
 import numpy as np
 import optuna
-from filelock import FileLock
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
-from typing_extensions import override
 
 from pipeline.artifacts import paths
 from pipeline.config import Config
-from pipeline.stages import identity
+from pipeline.stages import identity, journals
+from pipeline.stages.journals import DIVERGED
 from pipeline.stages.learning import Method, Problem
 
-DIVERGED = "diverged"  # attribute of a failed trial that would fail again: it counts as finished
 _RANDOM_TRIALS = 4  # before the sampler has enough to learn from
 
 # Their places seed the trials; a method keeps its trials when others join the comparison.
@@ -31,27 +28,7 @@ _SEEDED: tuple[Method, ...] = ("weighted", "bce", "mcloss")
 Trial = Callable[[int, optuna.Trial], tuple[TrialState, float | None]]
 
 
-class _Lock(JournalFileOpenLock):
-    """A journal's lock that ends with its process.
-
-    Optuna's own is a file, which a kill leaves; as a link to a relative path it blocks for ever.
-    """
-
-    def __init__(self, journal: Path) -> None:
-        super().__init__(str(journal))
-        self._held = FileLock(journal.with_suffix(".held"))
-
-    @override
-    def acquire(self) -> bool:
-        self._held.acquire()
-        return True
-
-    @override
-    def release(self) -> None:
-        self._held.release()
-
-
-def storage(config: Config, problem: Problem, code: Path) -> JournalStorage:
+def storage(config: Config, problem: Problem, *code: Path) -> JournalStorage:
     """The journal of these data, parameters and code: a trial is reused if it would be the same.
 
     The number of trials is left out: more trials continue a study.
@@ -59,24 +36,14 @@ def storage(config: Config, problem: Problem, code: Path) -> JournalStorage:
     Args:
         config: all parameters.
         problem: the data.
-        code: the file that defines a trial, beside the core and this one.
+        code: the files that define a trial, beside the core and this one.
     """
     params = config.model_dump(include={"seed", "train", "tune"})
     del params["tune"]["trials"]
     for name in ("baselines", "beta", "budget", "cross_fit", "kinds"):
         del params["train"][name]
-    key = identity.key(problem, params, code, Path(__file__), packages=("optuna",))
-    journal = paths.STATE / "studies" / f"{key}.journal"
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    lock = _Lock(journal)
-    lock.acquire()  # another process may be writing
-    try:
-        written = journal.read_bytes() if journal.exists() else b""
-        if written and not written.endswith(b"\n"):  # cut off: the next line would be lost, too
-            journal.write_bytes(written[: written.rfind(b"\n") + 1])
-    finally:
-        lock.release()
-    return JournalStorage(JournalFileBackend(str(journal), lock))
+    key = identity.key(problem, params, *code, Path(__file__), packages=("optuna",))
+    return journals.opened(paths.STATE / "studies" / f"{key}.journal")
 
 
 def resume(method: Method, journal: JournalStorage, config: Config) -> optuna.Study:

@@ -18,6 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.hml import train
 from pipeline.hml.training import TrainingError
 from pipeline.stages import learning, studies, trials
+from pipeline.stages.journals import DIVERGED
 from pipeline.stages.learning import TUNING_SCHEMA, Method
 from pipeline.stages.trials import TrialData as _TrialData
 
@@ -32,7 +33,7 @@ def run(config: Config) -> list[Path]:
     if config.tune.trials == 0:
         best = {method: _untuned(method, config) for method in methods}
     else:
-        journal = studies.storage(config, problem, Path(trials.__file__))
+        journal = studies.storage(config, problem, Path(trials.__file__), Path(__file__))
         data = _TrialData(problem, config)
         with progress.bar("tuning", total=len(methods) * config.tune.trials, unit="trial") as bar:
             for method in methods:
@@ -100,7 +101,7 @@ def _trial(
         except optuna.TrialPruned:
             return TrialState.PRUNED, None
         except TrainingError as error:
-            trial.set_user_attr(studies.DIVERGED, str(error))
+            trial.set_user_attr(DIVERGED, str(error))
             return TrialState.FAIL, None
     trial.set_user_attr("epochs", judged.epochs)
     return TrialState.COMPLETE, judged.values[0]

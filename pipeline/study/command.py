@@ -70,17 +70,18 @@ def run(asked: Asked, crew: Callable[[Opened], lead.Crew] | None = None) -> int:
     config, name, place, found = _study_of(asked)
     start = {"learning_rate": config.train.learning_rate}
     start |= config.train.weighting.model_dump(exclude={"kind", "reduction", "start"})
-    with _reachable(place), closing(studies.create(place, name, found, start)) as opened:
+    with _reachable(place), closing(_opened(asked, place, name, found, start)) as opened:
         studies.check(opened, found)
         total = _total(asked, opened, config)
         if asked.choose is not None:  # before anything runs
-            results.winner(results.rows(opened.trials(), found["objectives"]), asked.choose)
+            rows = results.rows(opened.trials(), found["objectives"], total)
+            results.winner(rows, asked.choose)
         make = crew or (
             lambda opened: lead.Processes(opened, asked.workers, alone=asked.workers == 1)
         )
-        with place.leading(opened.storage, name):
+        with place.leading(opened.storage, name) as look:
             try:
-                lead.lead(opened, make(opened), total, note=_best(found["objectives"]))
+                lead.lead(opened, make(opened), total, note=_best(found["objectives"]), look=look)
             except lead.StudyFailed as failure:
                 print(f"{failure}\nThe output of each worker: {lead.LOGS}", file=sys.stderr)
                 return 1
@@ -88,7 +89,7 @@ def run(asked: Asked, crew: Callable[[Opened], lead.Crew] | None = None) -> int:
                 with suppress(Exception):
                     slots.fail_lost(opened)  # so that no dashboard shows them running for ever
                 raise
-        return _conclude(asked, config, opened)
+        return _conclude(asked, config, opened, total)
 
 
 def join(asked: Asked) -> int:
@@ -150,6 +151,15 @@ def _study_of(asked: Asked) -> tuple[Config, str, Place, studies.Identity]:
     return config, name, places.place(asked.storage, name), found
 
 
+def _opened(
+    asked: Asked, place: Place, name: str, found: studies.Identity, start: dict[str, Any]
+) -> Opened:
+    """The study, begun unless a trial of it is chosen: then it has to be there."""
+    if asked.choose is not None:
+        return studies.load(place, name)
+    return studies.create(place, name, found, start)
+
+
 def _check(config: Config, objectives: Sequence[str]) -> None:
     """Refuse what would be refused after the last trial.
 
@@ -176,10 +186,11 @@ def _total(asked: Asked, opened: Opened, config: Config) -> int:
     return int(total)
 
 
-def _conclude(asked: Asked, config: Config, opened: Opened) -> int:
-    """Write what was found, and say it."""
-    trials, objectives = opened.trials(), opened.study.user_attrs[studies.OF]["objectives"]
-    rows = results.rows(trials, objectives)
+def _conclude(asked: Asked, config: Config, opened: Opened, total: int) -> int:
+    """Write what was found in so many trials, which may be fewer than there are, and say it."""
+    objectives = opened.study.user_attrs[studies.OF]["objectives"]
+    trials = [trial for trial in opened.trials() if trial.user_attrs[slots.SLOT] < total]
+    rows = results.rows(trials, objectives, total)
     chosen = results.winner(rows, asked.choose)
     planned = edit.plan(results.changes(chosen, config))
     patch = planned.patch()
@@ -189,7 +200,7 @@ def _conclude(asked: Asked, config: Config, opened: Opened) -> int:
         about = {"objectives": objectives, "of": opened.study.user_attrs[studies.OF]}
         results.write_tables(folder, rows, chosen, about)
         (folder / "params.patch").write_text(patch, encoding="utf-8")
-        shares = page.importances(opened.study, objectives)
+        shares = page.importances(trials, objectives)
         html = page.render(opened.name, rows, chosen, objectives, shares, now, patch)
         (folder / "index.html").write_text(html, encoding="utf-8")
     _say(opened, trials, rows, chosen)

@@ -52,6 +52,7 @@ def lead(
     total: int,
     *,
     note: Callable[[list[FrozenTrial]], str] = lambda finished: "",
+    look: Callable[[], None] = lambda: None,
 ) -> None:
     """See a study through to its end.
 
@@ -60,6 +61,7 @@ def lead(
         crew: its workers.
         total: how many trials it has in the end.
         note: what to say beside the progress, given the finished trials.
+        look: from `Place.leading`; raises where this process leads no longer.
 
     Raises:
         StudyFailed: workers end again and again.
@@ -71,6 +73,7 @@ def lead(
     with progress.bar(f"study {opened.name}", total=total, unit="trial") as bar:
         try:
             while True:
+                look()
                 for slot in slots.fail_lost(opened):
                     losses[slot] = losses.get(slot, 0) + 1
                     if losses[slot] >= _LOSSES:
@@ -92,19 +95,35 @@ def lead(
 
 
 def join(opened: Opened, crew: Crew) -> None:
-    """Add workers to a study that somebody else leads, until it is finished."""
+    """Add workers to a study that somebody else leads, until it is finished.
+
+    Raises:
+        StudyFailed: workers end again and again.
+        WorkspaceError: nobody leads it, or no longer.
+    """
+    nobody = WorkspaceError(
+        f"expected a command that leads the study {opened.name}, found none. "
+        "The same command without --join leads it, and goes on where it stopped"
+    )
+    total = opened.study.user_attrs.get(slots.TRIALS)
+    if total is None or not opened.place.led(opened.storage, opened.name):
+        raise nobody
     opened.study.set_user_attr(slots.JOINED, True)
-    total = opened.study.user_attrs[slots.TRIALS]
     done = 0
     with progress.bar(f"study {opened.name}", total=total, unit="trial") as bar:
         try:
-            while done < total:
-                crew.tend(done)
-                time.sleep(_PAUSE)
-                found = slots.finished(opened.trials(), total)
+            while True:
+                led = opened.place.led(opened.storage, opened.name)
+                found = slots.finished(opened.trials(), total)  # later: whoever leads goes then
                 if len(found) > done:
                     bar.advance(len(found) - done)
                     done = len(found)
+                if done >= total:
+                    return
+                if not led:
+                    raise nobody
+                crew.tend(done)
+                time.sleep(_PAUSE)
         finally:
             crew.end()
 
@@ -129,8 +148,13 @@ class Processes:
             *(["--alone"] if alone else []),
         ]
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        threads = str(max(1, (cores or 1) // workers))
-        self._environment = {"OMP_NUM_THREADS": threads} if workers > 1 else dict[str, str]()
+        threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (cores or 1) // workers))
+        if alone:  # the last bits depend on them: as when the study began
+            threads = opened.study.user_attrs.get(slots.THREADS, threads)
+            opened.study.set_user_attr(slots.THREADS, threads)
+        self._environment = (
+            {"OMP_NUM_THREADS": threads} if alone or workers > 1 else dict[str, str]()
+        )
         self._finished = self._deaths = 0
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * workers
 
@@ -177,9 +201,11 @@ class Processes:
             except subprocess.TimeoutExpired:
                 _signal(process, signal.SIGKILL)
                 process.wait()
-        for process in self._processes:
+        for place, process in enumerate(self._processes):
             if process is not None:
                 _close(process)
+                if not _log(place).stat().st_size:  # it said nothing
+                    _log(place).unlink()
 
     def _start(self, place: int) -> subprocess.Popen[bytes]:
         LOGS.mkdir(parents=True, exist_ok=True)
@@ -189,13 +215,14 @@ class Processes:
                 stdin=subprocess.PIPE,  # closes when this process ends, however it does
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment | {"PYTHONUNBUFFERED": "1"} | dict(os.environ),
+                env={"PYTHONUNBUFFERED": "1"} | dict(os.environ) | self._environment,
                 start_new_session=True,  # Ctrl-C is ours alone
             )
 
 
 def _log(place: int) -> Path:
-    return LOGS / f"study-worker-{place + 1}.log"
+    # With our own process number: a command that joins may run in the same workspace.
+    return LOGS / f"study-worker-{os.getpid()}-{place + 1}.log"
 
 
 def _close(process: Any) -> None:

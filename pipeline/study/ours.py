@@ -9,8 +9,9 @@ from pipeline import config
 from pipeline.hml import train
 from pipeline.hml.training import TrainingError
 from pipeline.stages import learning, trials
+from pipeline.stages.journals import DIVERGED
 from pipeline.stages.studies import seed
-from pipeline.study import slots, studies
+from pipeline.study import studies
 from pipeline.study.slots import Opened
 from pipeline.study.worker import Trial
 
@@ -50,7 +51,7 @@ def trial(opened: Opened) -> Trial:
         except optuna.TrialPruned:
             return TrialState.PRUNED, None
         except TrainingError as error:
-            trial.set_user_attr(slots.DIVERGED, str(error))
+            trial.set_user_attr(DIVERGED, str(error))
             return TrialState.FAIL, None
         trial.set_user_attr(EPOCHS, judged.epochs)
         if len(objectives) > 1:

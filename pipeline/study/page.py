@@ -6,7 +6,8 @@ from typing import Any
 
 import jinja2
 import optuna
-from optuna.trial import TrialState
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.reporting import findings, svg, templating, tuning_figures
 from pipeline.study import figures
@@ -14,20 +15,30 @@ from pipeline.study.results import Row, front
 
 _METHOD = "weighted"  # as the pictures of the stage `tune` call it
 _FEWEST = 4  # complete trials behind an importance
+_SAID = (
+    "PedAnovaImportanceEvaluator computes the importances of params to achieve low",
+    "Target and region quantiles select the same set of trials",  # all have the same value
+)
 
 
-def importances(study: optuna.Study, objectives: Sequence[str]) -> dict[str, dict[str, float]]:
+def importances(
+    trials: Sequence[FrozenTrial], objectives: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """Objective -> parameter -> share, the largest first; without those that there is none for."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     found: dict[str, dict[str, float]] = {}
     if len(complete) < _FEWEST:
         return found
+    study = optuna.create_study(directions=[StudyDirection.MAXIMIZE] * len(objectives))
+    study.add_trials(complete)
     for place, objective in enumerate(objectives):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a parameter has one value, we say ourselves
+            for message in _SAID:
+                warnings.filterwarnings("ignore", message)
             try:
+                # PED-ANOVA asks what makes the lowest tenth, and ours are maximised.
                 shares = optuna.importance.get_param_importances(
-                    study, target=lambda trial, place=place: trial.values[place]
+                    study, target=lambda trial, place=place: -trial.values[place]
                 )
             except (ValueError, RuntimeError):  # all trials are alike
                 continue

@@ -7,7 +7,7 @@ A place is named by a URL that never holds a password: libpq takes that from PGP
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +15,21 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from pipeline.artifacts import paths
 from pipeline.errors import ArtifactError, ConfigError, WorkspaceError
+from pipeline.stages import journals
 
 VARIABLE = "RARENODE_STORAGE"  # a URL, so that none has to stand in the shell's history
 HEARTBEAT = 10  # seconds between two signs of life of a trial in PostgreSQL
 GRACE = 60  # seconds without one, after which its worker is taken for dead
 _POSTGRESQL = "postgresql+psycopg"
 _KINDS = ("sqlite", "journal", "postgresql")
+_SECRET = ("password", "passwd", "secret")  # of a parameter of libpq's, as in `sslpassword`
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,9 @@ class Place:
 
     def _of_file(self, file: Path) -> BaseStorage:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
             if self.url.startswith("journal"):
-                with FileLock(f"{file}.lock"):
-                    _mend(file)
-                return JournalStorage(JournalFileBackend(str(file), _Lock(file)))  # pyright: ignore[reportArgumentType]
+                return journals.opened(file)
+            file.parent.mkdir(parents=True, exist_ok=True)
             # Workers wait for each other's writing.
             return RDBStorage(self.url, {"connect_args": {"timeout": 60}})
         except OSError as error:
@@ -121,8 +120,12 @@ class Place:
             yield
 
     @contextmanager
-    def leading(self, storage: BaseStorage, name: str) -> Iterator[None]:
+    def leading(self, storage: BaseStorage, name: str) -> Iterator[Callable[[], None]]:
         """Be the one that hands out the trials of a study; over when the process ends, however.
+
+        Yields:
+            to be called now and then: raises a WorkspaceError if the database has ended the
+            session that leads, after which another command may.
 
         Raises:
             WorkspaceError: somebody else is.
@@ -132,22 +135,54 @@ class Place:
             "--join adds workers to it"
         )
         if self.file is not None:
-            try:
-                held = FileLock(f"{self.file}.lead.lock").acquire(timeout=0)
+            try:  # longer than somebody needs for `led`
+                held = FileLock(self._lead_lock).acquire(timeout=0.5)
             except Timeout:
                 raise refusal from None
             with held:
-                yield
+                yield lambda: None
             return
         engine = _engine(storage).execution_options(isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             key = {"key": _key(f"lead {name}")}
             if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar():
                 raise refusal
+
+            def look() -> None:
+                try:
+                    connection.execute(text("SELECT 1"))
+                except SQLAlchemyError as error:
+                    raise WorkspaceError(
+                        f"expected to lead the study {name} to its end, found that {self.url} has "
+                        f"ended the session that does: {reason(error)}. "
+                        "The same command goes on where it stopped."
+                    ) from None
+
             try:
-                yield
+                yield look
             finally:
                 connection.invalidate()  # with its session goes the lock, and nothing is asked
+
+    def led(self, storage: BaseStorage, name: str) -> bool:
+        """Whether some process leads a study."""
+        if self.file is not None:
+            try:
+                FileLock(self._lead_lock).acquire(timeout=0).lock.release()
+            except Timeout:
+                return True
+            return False
+        held = text(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 "
+            "AND granted AND database = "
+            "(SELECT oid FROM pg_database WHERE datname = current_database()) "
+            "AND ((classid::bigint << 32) | objid::bigint) = :key"
+        )
+        with _engine(storage).connect() as connection:
+            return bool(connection.execute(held, {"key": _key(f"lead {name}")}).scalar())
+
+    @property
+    def _lead_lock(self) -> str:
+        return f"{self.file}.lead.lock"
 
     def dashboard(self) -> list[str]:
         """What optuna-dashboard is given."""
@@ -178,9 +213,9 @@ def place(asked: str | None, name: str) -> Place:
         return Place(f"{scheme}:///{rest.removeprefix('/')}")
     if separator and scheme in ("postgres", "postgresql", _POSTGRESQL):
         return Place(_without_password(f"{_POSTGRESQL}://{rest}"))
-    shown = f"{scheme}://…" if separator else repr(asked)  # it may hold a password
-    raise ConfigError(
-        f"--storage: expected {', '.join(_KINDS)} or postgresql://USER@HOST/DATABASE, found {shown}"
+    raise ConfigError(  # what was found is not shown: it may hold a password, anywhere
+        f"--storage: expected {', '.join(_KINDS)} or postgresql://USER@HOST/DATABASE, found "
+        "something else"
     )
 
 
@@ -191,40 +226,25 @@ def reason(error: BaseException) -> str:
 
 
 def _without_password(url: str) -> str:
+    expected = "--storage: expected postgresql://USER@HOST:PORT/DATABASE, found"
     try:
         found = make_url(url)
     except (ArgumentError, ValueError):
-        raise ConfigError(
-            "--storage: expected postgresql://USER@HOST:PORT/DATABASE, found a URL that is none"
-        ) from None
+        raise ConfigError(f"{expected} a URL that is none") from None
+    if url.count("@") != (found.username is not None):  # what is behind it may be of a password
+        raise ConfigError(f"{expected} an @ where none can be: one of a password is %40 in a URL")
     query = dict(found.query)
     password = query.pop("password", None) or found.password
+    secret = [key for key in query if any(word in key.lower() for word in _SECRET)]
+    if secret or not isinstance(password, str | None):
+        raise ConfigError(
+            f"{expected} {', '.join(secret) or 'two passwords'} in it: --storage takes the "
+            "database's one password alone, libpq's files take others"
+        )
     if password is not None:
-        os.environ["PGPASSWORD"] = str(password)  # for this command and its workers
+        os.environ["PGPASSWORD"] = password  # for this command and its workers
     bare = found._replace(password=None, query=query)  # pyright: ignore[reportArgumentType]
     return bare.render_as_string(hide_password=False)
-
-
-class _Lock:
-    """Of a journal: Optuna's own is a file, which a killed worker leaves for half a minute."""
-
-    def __init__(self, file: Path) -> None:
-        self._lock = FileLock(f"{file}.lock")
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-def _mend(journal: Path) -> None:
-    """Take away half a line, which a killed worker may leave: the next one would be lost, too."""
-    written = journal.read_bytes() if journal.exists() else b""
-    if written and not written.endswith(b"\n"):
-        with journal.open("r+b") as stream:
-            stream.truncate(written.rfind(b"\n") + 1)
 
 
 def _engine(storage: BaseStorage) -> Any:

@@ -20,13 +20,16 @@ _NAMES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
 Row = dict[str, Any]
 
 
-def rows(trials: Sequence[FrozenTrial], objectives: Sequence[str]) -> list[Row]:
+def rows(
+    trials: Sequence[FrozenTrial], objectives: Sequence[str], total: int | None = None
+) -> list[Row]:
     """The finished trials by number, without times and hosts: what a study with one worker repeats.
 
-    `number` is the slot: Optuna's own numbers count lost trials, too.
+    `number` is the slot: Optuna's own numbers count lost trials, too. With `total` the first so
+    many slots.
     """
     found: list[Row] = []
-    for slot, trial in slots.finished(trials).items():
+    for slot, trial in slots.finished(trials, total).items():
         complete = trial.state == TrialState.COMPLETE
         steps = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
         found.append(

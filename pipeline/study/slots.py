@@ -18,13 +18,14 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from pipeline.stages.journals import DIVERGED
 from pipeline.study.places import Place
 
 SLOT = "slot"
-WORKER = "worker"  # HOST:PID:START
+WORKER = "worker"  # HOST:PID:START:PIDS, the last being the namespace of process numbers
 TRIALS = "trials"  # of the study: how many are asked for
 JOINED = "joined"  # of the study: workers of others are there, or were
-DIVERGED = "diverged"  # of a failed trial that would fail again: it counts as finished
+THREADS = "threads"  # of the study: those of its worker, where it has one alone
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,15 @@ class Opened:
 def this_worker() -> str:
     """This process, unlike any other at any time."""
     started = round(psutil.Process().create_time())
-    return f"{socket.gethostname()}:{os.getpid()}:{started}"
+    return f"{socket.gethostname()}:{os.getpid()}:{started}:{_process_numbers()}"
+
+
+def _process_numbers() -> str:
+    """Which processes have numbers of their own here: containers may share a name of their host."""
+    try:
+        return str(os.stat("/proc/self/ns/pid").st_ino)
+    except OSError:  # there are no such namespaces
+        return "-"
 
 
 def counts(trial: FrozenTrial) -> bool:
@@ -84,16 +93,17 @@ def fill(opened: Opened, total: int, start: dict[str, Any], *, ahead: int | None
         ahead: at most so many trials that are not finished; None: all at once. With 1, the trials
             stand in the order of their slots, lost ones between them, as the sampler sees them.
     """
-    trials = opened.trials()
-    taken = {trial.user_attrs[SLOT] for trial in trials if not lost(trial)}
-    unfinished = sum(not trial.state.is_finished() for trial in trials)
-    for slot in range(total):
-        if slot in taken:
-            continue
-        if ahead is not None and unfinished >= ahead:
-            return
-        opened.study.enqueue_trial(start if slot == 0 else {}, user_attrs={SLOT: slot})
-        unfinished += 1
+    with opened.place.claiming(opened.storage):  # nobody else fills meanwhile
+        trials = opened.trials()
+        taken = {trial.user_attrs[SLOT] for trial in trials if not lost(trial)}
+        unfinished = sum(not trial.state.is_finished() for trial in trials)
+        for slot in range(total):
+            if slot in taken:
+                continue
+            if ahead is not None and unfinished >= ahead:
+                return
+            opened.study.enqueue_trial(start if slot == 0 else {}, user_attrs={SLOT: slot})
+            unfinished += 1
 
 
 def claim(opened: Opened, who: str, total: int) -> FrozenTrial | None:
@@ -154,15 +164,16 @@ def trial_id(trial: FrozenTrial) -> int:
 
 
 def _gone(worker: str, *, shared: bool) -> bool:
-    host, _, process = worker.rpartition(":")[0].rpartition(":")
-    if host != socket.gethostname():
+    host, _, rest = worker.partition(":")
+    process, _, rest = rest.partition(":")
+    start, _, numbers = rest.partition(":")
+    if host != socket.gethostname() or numbers != _process_numbers():
         return not shared
     try:
         found = psutil.Process(int(process))
-        started = float(worker.rpartition(":")[2])
         # A clock that is set moves what the system says of the start; a number is not used again
         # that soon.
-        another = abs(found.create_time() - started) > 5
+        another = abs(found.create_time() - float(start)) > 5
         return another or found.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

@@ -48,7 +48,9 @@ def identity(config: Config, objectives: Sequence[str]) -> Identity:
         "data": _digest(info["sha256"]),
         "objectives": list(objectives),
         "params": params,
-        "versions": {name: version(name) for name in ("numba", "numpy", "optuna", "torch")},
+        "versions": {
+            name: version(name) for name in ("numba", "numpy", "optuna", "scipy", "torch")
+        },
         "code": _digest([_digest_of(file) for file in code if file.is_file()]),
     }
 
@@ -63,15 +65,16 @@ def create(place: Place, name: str, found: Identity, start: dict[str, Any]) -> O
 
     Raises:
         RarenodeError: see `Place.storage`.
+        ArtifactError: a study of this name is there that is somebody else's.
     """
     storage = place.storage()
+    directions = [StudyDirection.MAXIMIZE] * len(found["objectives"])
     study = optuna.create_study(
-        study_name=name,
-        storage=storage,
-        directions=[StudyDirection.MAXIMIZE] * len(found["objectives"]),
-        load_if_exists=True,
+        study_name=name, storage=storage, directions=directions, load_if_exists=True
     )
     if OF not in study.user_attrs:
+        if study.directions != directions or study.get_trials(deepcopy=False):
+            raise _of_others(place, name)
         study.set_user_attr(START, start)
         study.set_user_attr(OF, found)
     return Opened(_pruned(study, found), place, storage)
@@ -92,7 +95,7 @@ def load(place: Place, name: str) -> Opened:
     except KeyError:
         raise _none(place, name) from None
     if OF not in study.user_attrs:
-        raise ArtifactError(f"expected a study by `rarenode study` in {place.url}, found {name}")
+        raise _of_others(place, name)
     return Opened(_pruned(study, study.user_attrs[OF]), place, storage)
 
 
@@ -151,6 +154,13 @@ def _pruned(study: optuna.Study, found: Identity) -> optuna.Study:
 
 def _none(place: Place, name: str) -> ConfigError:
     return ConfigError(f"expected the study {name} in {place.url}, found none")
+
+
+def _of_others(place: Place, name: str) -> ArtifactError:
+    return ArtifactError(
+        f"expected a study by `rarenode study` in {place.url}, found {name}. "
+        "Another --name begins another study"
+    )
 
 
 def _digest(value: Any) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy import text
 
 from pipeline.errors import ConfigError, WorkspaceError
 from pipeline.study import lead, places, slots
@@ -65,7 +67,10 @@ def test_two_cannot_lead_and_workers_claim_one_at_a_time(study: Callable[[str], 
             with second.place.leading(second.storage, "led"):
                 pass
         with other.place.leading(other.storage, "another"):
-            pass
+            assert other.place.led(other.storage, "another")
+        assert second.place.led(second.storage, "led")
+        assert not other.place.led(other.storage, "another")
+    assert not second.place.led(second.storage, "led")
     with second.place.leading(second.storage, "led"):
         pass
     entered = threading.Event()
@@ -80,6 +85,22 @@ def test_two_cannot_lead_and_workers_claim_one_at_a_time(study: Callable[[str], 
         assert not entered.wait(0.5)
     thread.join(20)
     assert entered.is_set()
+
+
+def test_whoever_leads_ends_when_the_database_has_ended_its_session(
+    study: Callable[[str], Opened],
+):
+    found, other = study("ended"), study("ended")
+    end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    with found.place.leading(found.storage, "ended") as look:
+        look()
+        assert isinstance(other.storage, RDBStorage)
+        with other.storage.engine.begin() as connection:
+            connection.execute(text(end))
+        crew = crews.Sleepers(found, 2, 0.0)
+        with pytest.raises(WorkspaceError, match="expected to lead the study ended to its end"):
+            lead.lead(found, crew, 3, look=look)
+    assert other.trials() == []
 
 
 def test_a_worker_of_another_machine_is_given_up_when_its_heart_has_stopped(

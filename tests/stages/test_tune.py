@@ -14,6 +14,7 @@ import pytest
 from pipeline.artifacts import cost, files, paths, prepared
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.stages import trials as trials_module
 from pipeline.stages import tune
 
 from .problem import prepared_problem, small_config, with_spoilt_test_rows
@@ -221,7 +222,7 @@ def test_lock_of_a_process_that_was_killed_while_it_wrote_stops_nobody(
         "fcntl.flock(held, fcntl.LOCK_EX)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    subprocess.run([sys.executable, "-c", code, str(journal.with_suffix(".held"))], check=False)
+    subprocess.run([sys.executable, "-c", code, f"{journal}.held"], check=False)
     outcome: list[dict[str, bytes]] = []
     thread = threading.Thread(target=lambda: outcome.append(tuned()), daemon=True)
     thread.start()
@@ -262,6 +263,19 @@ def test_other_data_start_another_study(monkeypatch: pytest.MonkeyPatch):
     tuned()
     prepared.write(prepared_problem(seed=1))
     calls = counting(monkeypatch)
+    tuned()
+    assert calls() == 9
+
+
+@pytest.mark.parametrize("changed", [tune, trials_module], ids=["tune", "trials"])
+def test_other_code_of_a_trial_starts_another_study(
+    changed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tuned()
+    copy = tmp_path / "changed.py"
+    copy.write_text(Path(changed.__file__).read_text() + "# changed\n")
+    calls = counting(monkeypatch)
+    monkeypatch.setattr(changed, "__file__", str(copy))
     tuned()
     assert calls() == 9
 

@@ -83,6 +83,20 @@ def test_a_finished_study_trains_nothing_again_and_more_trials_continue_it(
     assert outputs() == expected
 
 
+def test_fewer_trials_than_before_give_what_they_would_have_given(
+    capsys: pytest.CaptureFixture[str],
+):
+    study(trials=3)
+    three, said = outputs(), capsys.readouterr().out
+    study(trials=6)
+    with pytest.raises(ConfigError, match=r"--choose: expected a complete trial .*, found 5"):
+        study(trials=3, choose=5)
+    capsys.readouterr()
+    study(trials=3)
+    assert outputs() == three
+    assert capsys.readouterr().out.partition(": 3 trials finished")[2] in said
+
+
 def test_it_starts_from_params_yaml_and_stays_in_its_space(expected: dict[str, bytes]):
     config, found = load(), json.loads(expected["trials.json"])["trials"]
     assert [trial["number"] for trial in found] == [*range(6)]
@@ -163,6 +177,9 @@ def test_apply_writes_what_the_patch_says(expected: dict[str, bytes], folder: Pa
 def test_another_trial_may_be_chosen_and_one_that_is_none_is_refused_before_anything_runs(
     monkeypatch: pytest.MonkeyPatch,
 ):
+    with pytest.raises(ConfigError, match=r"expected the study .* found none"):
+        study(trials=4, choose=0)
+    assert not Path(".rarenode").exists()  # none was begun
     study(trials=4)
     winner = json.loads((FOLDER / "trials.json").read_text())["winner"]
     other = next(t for t in trials() if t["state"] == "complete" and t["number"] != winner)

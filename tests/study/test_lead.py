@@ -1,9 +1,11 @@
 """Workers are processes: they are replaced, they end with the study, and with whoever leads it."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -79,6 +81,23 @@ def test_a_crew_that_dies_again_and_again_is_given_up_with_what_it_said():
     with pytest.raises(lead.StudyFailed, match=r"(?s)5 workers ended .*code 9.*no such luck"):
         lead.lead(study, crew, 3)
     assert crew.pids == []
+    # Another command's workers in this workspace, which may join, write elsewhere.
+    logs = sorted(file.name for file in lead.LOGS.iterdir())
+    assert logs == [f"study-worker-{os.getpid()}-{place}.log" for place in (1, 2)]
+
+
+def test_the_one_worker_of_a_study_has_as_many_threads_as_when_it_began(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    study = crews.opened("journal", "x")
+    code = "import os; print(os.environ['OMP_NUM_THREADS'], file=open('threads', 'a')); os._exit(2)"
+    for threads in ("3", "5"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        crew = lead.Processes(study, 1, alone=True, command=[sys.executable, "-c", code])
+        with pytest.raises(WorkspaceError):
+            lead.lead(study, crew, 1)
+    assert Path("threads").read_text().split() == ["3", "3"]
+    assert not any(lead.LOGS.iterdir())  # of a worker that said nothing nothing is kept
 
 
 def test_a_worker_that_refuses_ends_the_study_with_its_message():
@@ -131,11 +150,48 @@ def test_workers_that_join_help_a_study_to_its_end(capsys: pytest.CaptureFixture
     study = crews.opened("journal", "x")
     slots.fill(study, 6, {})
     study.study.set_user_attr(slots.TRIALS, 6)
-    lead.join(study, crews.Sleepers(study, 2, 0.1))
+    with study.place.leading(study.storage, "x"):
+        lead.join(study, crews.Sleepers(study, 2, 0.1))
     assert sorted(slots.finished(study.trials())) == [*range(6)]
     assert len(study.trials()) == 6
     assert study.study.user_attrs[slots.JOINED]
     assert "study x: 6/6 trials" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+def test_workers_that_join_end_where_nobody_leads(storage: str):
+    study = crews.opened(storage, "x")
+    with pytest.raises(WorkspaceError, match="expected a command that leads the study x, found no"):
+        lead.join(study, crews.Sleepers(study, 1, 0.0))  # none has ever led it
+    study.study.set_user_attr(slots.TRIALS, 6)
+    with pytest.raises(WorkspaceError, match="expected a command that leads"):
+        lead.join(study, crews.Sleepers(study, 1, 0.0))
+    assert slots.JOINED not in study.study.user_attrs
+
+    leader = ExitStack()
+    leader.enter_context(study.place.leading(study.storage, "x"))
+
+    class Left(crews.Sleepers):
+        def tend(self, finished: int) -> None:
+            super().tend(finished)
+            leader.close()
+
+    crew = Left(study, 1, 0.0)
+    with leader, pytest.raises(WorkspaceError, match="expected a command that leads"):
+        lead.join(study, crew)
+    assert crew.pids == []
+    study.close()
+
+
+def test_whoever_leads_no_longer_hands_out_nothing_more():
+    study = crews.opened("journal", "x")
+
+    def look() -> None:
+        raise WorkspaceError("somebody else leads")
+
+    with pytest.raises(WorkspaceError, match="somebody else leads"):
+        lead.lead(study, crews.Sleepers(study, 2, 0.0), 3, look=look)
+    assert study.trials() == []
 
 
 def test_a_study_with_one_worker_that_others_joined_still_gives_lost_trials_to_somebody():

@@ -4,7 +4,9 @@ import os
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
+import optuna
 import pytest
 
 from pipeline.errors import ArtifactError, ConfigError, WorkspaceError
@@ -47,12 +49,36 @@ def test_the_environment_says_what_the_command_does_not(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    "asked", ["mysql://me:hush@host/db", "hush", "postgresql://me:hush@host:port/db", "sqlite://"]
+    "asked",
+    [
+        "mysql://me:hush@host/db",
+        "hush",
+        "hush://me@host/db",
+        "me:hush@host/db",
+        "postgresql:/me:hush@host/db",
+        "postgresql:me:hush@host/db",
+        "postgresql://me:hush@host:port/db",
+        "postgresql://me:so@hush@host/db",
+        "postgresql://host/hush@db",
+        "postgresql://me@host/db?sslpassword=hush",
+        "postgresql://me@host/db?Password=hush",
+        "postgresql://me@host/db?oauth_client_secret=hush",
+        "postgresql://me@host/db?password=hush&password=hush",
+        "sqlite://",
+    ],
 )
 def test_what_is_no_place_is_refused_without_its_password(asked: str):
     with pytest.raises(ConfigError, match="--storage: expected") as refused:
         places.place(asked, "eye")
-    assert asked == "hush" or "hush" not in str(refused.value)
+    assert "hush" not in str(refused.value)
+    assert "PGPASSWORD" not in os.environ
+
+
+@pytest.mark.parametrize("password", ["a@b", "a/b?c=d#e", "a:b %"])
+def test_any_password_can_be_written_in_a_url(password: str):
+    url = f"postgresql://me:{quote(password, safe='')}@host/db"
+    assert places.place(url, "eye").url == "postgresql+psycopg://me@host/db"
+    assert os.environ["PGPASSWORD"] == password
 
 
 def test_a_database_where_nobody_is_and_a_driver_that_is_missing_are_one_message(
@@ -130,3 +156,17 @@ def test_a_study_that_is_not_there_is_named(storage: str):
     crews.opened(storage, "x").close()
     with pytest.raises(ConfigError, match=r"expected the study y in .*, found none"):
         studies.load(place, "y")
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+@pytest.mark.parametrize("trials", [0, 1], ids=["two objectives", "a trial"])
+def test_a_study_of_others_is_not_taken_over(storage: str, trials: int):
+    place = places.place(storage, "x")
+    study = optuna.create_study(
+        study_name="x", storage=place.storage(), directions=["maximize"] * (2 - trials)
+    )
+    for _ in range(trials):
+        study.add_trial(optuna.create_trial(value=1.0))
+    with pytest.raises(ArtifactError, match=r"expected a study by `rarenode study` in .*, found x"):
+        crews.opened(storage, "x")
+    assert study.user_attrs == {}

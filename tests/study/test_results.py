@@ -8,7 +8,8 @@ import pytest
 from optuna.trial import TrialState
 
 from pipeline.errors import ConfigError
-from pipeline.study import page, results, slots
+from pipeline.stages.journals import DIVERGED
+from pipeline.study import page, results
 from pipeline.study.results import Row
 
 
@@ -56,7 +57,7 @@ def test_states_are_counted_with_those_that_were_lost():
             optuna.create_trial(
                 state=state,
                 value=1.0 if state == TrialState.COMPLETE else None,
-                user_attrs={slots.DIVERGED: "so"} if len(study.trials) == 1 else {},
+                user_attrs={DIVERGED: "so"} if len(study.trials) == 1 else {},
             )
         )
     found = results.state_counts(study.trials)
@@ -123,10 +124,24 @@ def test_importance_asks_for_trials_that_differ():
 
     for number in range(3):
         add(number)
-    assert page.importances(study, ["macro_ap", "micro_ap"]) == {}
+    assert page.importances(study.trials, ["macro_ap", "micro_ap"]) == {}
     for number in range(3, 60):
         add(number)
-    found = page.importances(study, ["macro_ap", "micro_ap"])
+    found = page.importances(study.trials, ["macro_ap", "micro_ap"])
     assert list(found["macro_ap"]) == ["a", "b"]
     assert found["macro_ap"]["a"] > 2 * found["macro_ap"]["b"]
-    assert found == page.importances(study, ["macro_ap", "micro_ap"])
+    assert found == page.importances(study.trials, ["macro_ap", "micro_ap"])
+
+
+def test_importance_is_that_of_what_makes_the_best_trials():
+    study = optuna.create_study(direction="maximize")
+    space = {
+        "a": optuna.distributions.FloatDistribution(0, 1),
+        "b": optuna.distributions.FloatDistribution(0, 1),
+    }
+    for number in range(200):
+        params = {"a": number / 200, "b": (number * 77 % 200) / 200}
+        # Only `a` makes a good trial; of the others `b` says how bad they are.
+        value = params["a"] if params["a"] >= 0.9 else -params["b"]
+        study.add_trial(optuna.create_trial(value=value, params=params, distributions=space))
+    assert list(page.importances(study.trials, ["macro_ap"])["macro_ap"]) == ["a", "b"]

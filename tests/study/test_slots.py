@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 
 import optuna
@@ -9,11 +10,13 @@ import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.study import slots, worker
+from pipeline.stages.journals import DIVERGED
+from pipeline.study import places, slots, worker
 from pipeline.study.slots import SLOT, Opened
 from tests.study import crews
 
-DEAD = f"{socket.gethostname()}:{2**22 + 1}:1"  # no process has such a number
+NUMBERS = slots.this_worker().rpartition(":")[2]
+DEAD = f"{socket.gethostname()}:{2**22 + 1}:1:{NUMBERS}"  # no process has such a number
 
 
 @pytest.fixture(params=["sqlite", "journal"])
@@ -43,6 +46,18 @@ def test_filling_again_changes_nothing_and_more_slots_are_added(study: Opened):
     waiting = study.trials(TrialState.WAITING)
     assert slots_of(waiting) == [0, 1, 2, 3, 4]
     assert [trial.system_attrs["fixed_params"] for trial in waiting] == [{"x": 0.5}, *[{}] * 4]
+
+
+def test_two_that_fill_at_once_give_no_slot_twice(study: Opened):
+    threads = [threading.Thread(target=slots.fill, args=(study, 3, {})) for _ in range(2)]
+    with study.place.claiming(study.storage):
+        for thread in threads:
+            thread.start()
+        threads[0].join(0.3)
+        assert study.trials() == []
+    for thread in threads:
+        thread.join(20)
+    assert slots_of(study.trials()) == [0, 1, 2]
 
 
 def test_each_trial_has_one_owner_and_nobody_makes_one_too_many(study: Opened):
@@ -82,7 +97,7 @@ def test_the_slot_of_a_dead_worker_gets_another_trial_and_that_of_a_living_one_d
     [
         "another-host:1:1",
         "",
-        f"{socket.gethostname()}:{os.getpid()}:1",  # another process had this number
+        f"{socket.gethostname()}:{os.getpid()}:1:{NUMBERS}",  # another process had this number
     ],
     ids=["another host", "nobody", "an earlier process"],  # the same in every process of pytest
 )
@@ -90,6 +105,19 @@ def test_in_a_file_there_is_no_worker_of_another_machine(study: Opened, who: str
     slots.fill(study, 1, {})
     claimed(study, who, total=1)
     assert slots.fail_lost(study) == [0]
+
+
+def test_a_worker_of_another_container_is_not_looked_for_among_the_processes_here(
+    study: Opened, monkeypatch: pytest.MonkeyPatch
+):
+    """With the host's name, as those that share its network have it; only a database tells."""
+    slots.fill(study, 2, {})
+    elsewhere = claimed(study, f"{socket.gethostname()}:{2**22 + 1}:1:1", total=2)
+    claimed(study, DEAD, total=2)
+    monkeypatch.setattr(places.Place, "file", None)
+    monkeypatch.setattr(optuna.storages, "fail_stale_trials", lambda study: None)
+    assert slots.fail_lost(study) == [1]
+    assert [t.number for t in study.trials(TrialState.RUNNING)] == [elsewhere.number]
 
 
 def test_a_worker_that_was_taken_for_dead_changes_nothing(study: Opened):
@@ -133,7 +161,7 @@ def test_a_trial_with_an_error_of_ours_is_given_back(study: Opened):
 def test_a_trial_that_diverged_is_finished(study: Opened):
     slots.fill(study, 1, {})
     trial = optuna.Trial(study.study, slots.trial_id(claimed(study, "a", total=1)))
-    trial.set_user_attr(slots.DIVERGED, "not finite")
+    trial.set_user_attr(DIVERGED, "not finite")
     study.study.tell(trial, state=TrialState.FAIL)
     slots.fill(study, 1, {})
     assert len(study.trials()) == 1
