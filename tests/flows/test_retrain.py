@@ -77,11 +77,13 @@ def test_first_is_promoted_then_what_is_not_worse_and_what_is_worse_changes_noth
     assert len(git("worktree", "list").splitlines()) == 1
 
     # Killed when it was a version and not yet the champion: that is made good.
-    git("tag", "--delete", "rarenode#champion#2")
+    rows(3)
+    assert retrain(return_state=True).name == "Promoted"
+    git("tag", "--delete", "rarenode#champion#3")
     once_more = retrain(return_state=True)
     assert once_more.name == "Promoted"
-    assert str(once_more.message).startswith("v0.2.0 takes the place of v0.1.0")
-    assert predicting() == "id,x\n1,2\n2,0\n"
+    assert str(once_more.message).startswith("v0.3.0 takes the place of v0.2.0")
+    assert predicting() == "id,x\n1,3\n2,0\n"
 
 
 def test_validation_that_fails_fails_the_flow_with_its_words(
