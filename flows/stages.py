@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import re
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo, lock_repo
 from dvc.repo.index import Index
 
-from flows import guard
+from flows import guard, processes
 from pipeline import progress
 from pipeline.artifacts import paths
 from pipeline.errors import RarenodeError, WorkspaceError
@@ -165,9 +164,9 @@ def reproduce(
     if process.returncode != 0:
         output = "\n".join(tail)
         if _BUSY in output:
-            processes = ", ".join(re.findall(r"\(PID (\d+)\)", output))
+            others = ", ".join(re.findall(r"\(PID (\d+)\)", output))
             refusal = (
-                f"expected no other DVC at work in {Path.cwd()}, found process {processes}: "
+                f"expected no other DVC at work in {Path.cwd()}, found process {others}: "
                 "`dvc repro`, or a stage that outlived a killed run. Wait for it, or end it."
             )
             transient = True
@@ -195,8 +194,8 @@ def stop_all() -> None:
     """End every running stage with all its children, and let none start any more."""
     _stopping.set()
     with _running_lock:
-        processes = list(_running)
-    guard.end([-process.pid for process in processes])
+        groups = [-process.pid for process in _running]
+    guard.end(groups)
 
 
 def pause(seconds: float) -> bool:
@@ -213,43 +212,17 @@ def allow() -> None:
 def _process(
     stage: str, force: bool, variables: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
-    environment = os.environ | {
-        # `python` in dvc.yaml must be this interpreter, whatever the caller's shell calls python.
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONIOENCODING": "utf-8",
-        progress.VARIABLE: "events",
-        **variables,
-    }
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item"]
     command += ["--force"] if force else []
     with _running_lock:  # else a stage could start right after stop_all
         if _stopping.is_set():
             raise StageStopped(stage)
-        process = subprocess.Popen(
-            # Starts when the guard knows of it: a flow killed in between would leave it behind.
-            ["/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh", *command, stage],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=environment,
-            start_new_session=True,  # the whole group can be ended, and Ctrl-C is ours alone
-        )
+        process = processes.start([*command, stage], variables)
         _running.add(process)
     try:
-        with process:
-            guard.watch(-process.pid)
-            threading.Thread(target=_end_with, args=(process,), daemon=True).start()
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # stopped before it began
-                process.stdin.write("\n")
-                process.stdin.close()
+        with processes.watched(process):
             yield process
     finally:
-        guard.forget(-process.pid)
         with _running_lock:
             _running.discard(process)
 
@@ -271,12 +244,6 @@ def _limited(process: subprocess.Popen[str], seconds: float | None) -> Iterator[
         yield expired
     finally:
         timer.cancel()
-
-
-def _end_with(process: subprocess.Popen[str]) -> None:
-    """End the stage when its DVC has ended: else it would go on, and nobody would note its end."""
-    process.wait()
-    guard.end([-process.pid])
 
 
 def _signal_of(code: int, output: str) -> str | None:

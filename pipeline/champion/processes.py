@@ -1,14 +1,12 @@
 """Running what a retrain is made of: in other folders, heard line by line, ended with us."""
 
-import os
-import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from flows import guard
+from flows import processes
 from pipeline import progress
 from pipeline.errors import RarenodeError, WorkspaceError
 
@@ -60,28 +58,8 @@ def python(
         StepFailed: it failed otherwise.
     """
     refusal, tail = None, deque[str](maxlen=_TAIL)
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env=os.environ
-        | {
-            # `python` in dvc.yaml must be this interpreter, whatever the shell calls python.
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONIOENCODING": "utf-8",
-            progress.VARIABLE: "events",
-            **(environment or {}),
-        },
-        start_new_session=True,  # the whole group can be ended, and Ctrl-C is ours alone
-    )
-    guard.watch(-process.pid)  # a flow that is killed leaves nothing behind
-    try:
+    process = processes.start([sys.executable, *arguments], environment or {}, folder)
+    with processes.watched(process):
         assert process.stdout is not None
         for raw in process.stdout:
             line = raw.rstrip("\n")
@@ -93,27 +71,8 @@ def python(
             tail.append(line)
             if line.strip():
                 log(line)
-        process.wait()
-    except BaseException:  # Ctrl-C and termination as well: nothing may outlive the flow
-        _end(process)
-        raise
-    finally:
-        guard.forget(-process.pid)
-        if process.stdout is not None:
-            process.stdout.close()
     if process.returncode == 0:
         return
     if refusal is not None:
         raise StepRefused(refusal)
     raise StepFailed(f"`python {' '.join(arguments)}` failed.\n" + "\n".join(tail))
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(5)
-        except ProcessLookupError:
-            return  # the group has ended
-        except subprocess.TimeoutExpired:
-            continue
