@@ -135,8 +135,10 @@ def _main(lock: str) -> None:
         word, target = line.split()
         (targets.add if word == "watch" else targets.discard)(int(target))
     if targets:
-        with open(lock, "ab") as held:
-            fcntl.flock(held, fcntl.LOCK_SH)  # a guard beside ends others
+        with contextlib.ExitStack() as held:
+            with contextlib.suppress(OSError):  # the folder has gone, or its disk is full
+                opened = held.enter_context(open(lock, "ab"))
+                fcntl.flock(opened, fcntl.LOCK_SH)  # a guard beside ends others
             end(targets)
 
 

@@ -62,13 +62,15 @@ def starting() -> Iterator[None]:
 
 def _hand_over(reached: threading.Event) -> None:
     """Let the guard know the temporary server as soon as there is one: Prefect does not tell."""
-    known: set[int] = set()
+    known: int | None = None
     while not reached.wait(0.02):
         # Imported by the other thread; asking for it here, too, could break that import off.
         module: Any = sys.modules.get("prefect.server.api.server")
         if (server := getattr(module, "SubprocessASGIServer", None)) is None:
             continue
         process = server().server_process  # the one of this process
-        if process is not None and process.pid not in known:  # another one if its port was taken
-            known.add(process.pid)
+        if process is not None and process.pid != known:
             guard.watch(process.pid)
+            if known is not None:  # its port was taken: it has ended, and its number is free
+                guard.forget(known)
+            known = process.pid

@@ -1,16 +1,19 @@
 """What is left of a flow that was killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
-from flows import guard
+from flows import guard, server
 
 from .conftest import ROOT, gone
 
@@ -55,6 +58,26 @@ def test_killed_flow_leaves_no_child_and_no_guard(number: signal.Signals):
     with flow:
         flow.send_signal(number)
     assert all(gone(process) for process in others)
+
+
+def test_child_ends_although_the_folder_has_gone(tmp_path: Path):
+    flow, others = start(PLAIN)
+    with flow:
+        shutil.rmtree(tmp_path / ".rarenode")
+        flow.kill()
+    assert all(gone(process) for process in others)
+
+
+def test_server_that_another_has_replaced_is_forgotten(monkeypatch: pytest.MonkeyPatch):
+    told: list[tuple[str, int]] = []
+    monkeypatch.setattr(guard, "watch", lambda target: told.append(("watch", target)))
+    monkeypatch.setattr(guard, "forget", lambda target: told.append(("forget", target)))
+    servers = [SimpleNamespace(server_process=SimpleNamespace(pid=pid)) for pid in (1, 1, 2, 2)]
+    module = SimpleNamespace(SubprocessASGIServer=lambda: servers.pop(0))
+    monkeypatch.setitem(sys.modules, "prefect.server.api.server", module)
+    reached: Any = SimpleNamespace(wait=lambda seconds: not servers)
+    server._hand_over(reached)
+    assert told == [("watch", 1), ("watch", 2), ("forget", 1)]
 
 
 def test_child_that_ignores_the_signal_is_killed_and_the_next_run_waits_for_it():
