@@ -7,6 +7,7 @@ nobody who would finish it. Knows no DVC, which takes half a second to import.
 import contextlib
 import fcntl
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from pipeline.artifacts import files, paths
 _ROOTS = (paths.RAW.parent, paths.METRICS.parent, paths.BUNDLE.parent, paths.STATE)
 _RWLOCK = Path(".dvc/tmp/rwlock")
 _DVC_LOCK = Path("dvc.lock")
+# What dvc.lock ends with; an editor may have taken its newline away.
+_LAST_LINE = re.compile(r"\n +(md5: [0-9a-f]{32}(\.dir)?|(size|nfiles): \d+|isexec: true)\Z")
 BROKEN = paths.STATE / "dvc.lock.broken"
 
 
@@ -102,7 +105,7 @@ def _set_lock_file_aside() -> list[str]:
         return []
     if "<<<<<<<" in text:  # of a merge: the user's to resolve
         return []
-    if text.endswith("\n") and _is_whole(text):
+    if (text.endswith("\n") or _LAST_LINE.search(text)) and _is_whole(text):
         return []
     _DVC_LOCK.replace(BROKEN)
     return [

@@ -115,12 +115,20 @@ def test_dvc_lock_that_was_cut_off_anywhere_stops_nothing(workspace: Path):
             with stages._repo() as repo:
                 repo.index.check_graph()
                 assert [stage.name for stage in repo.index.stages]
-    lock.write_text(whole[:-1])
+    lock.write_text(whole[: whole.rindex("md5:") + 12])
     assert len(leftovers.clear()) == 1
     assert {*build().values()} == {"Restored"}
     assert runs() == []
     assert lock.read_text() == whole
     assert leftovers.clear() == []
+
+
+def test_dvc_lock_without_its_last_newline_is_kept(workspace: Path):
+    build()
+    lock = Path("dvc.lock")
+    lock.write_text(lock.read_text().rstrip())
+    assert leftovers.clear() == []
+    assert {*build().values()} == {"Cached"}
 
 
 def test_conflict_of_a_merge_is_left_to_the_user(workspace: Path):
