@@ -41,8 +41,13 @@ def _retrain(asked: argparse.Namespace) -> int:
         watch.watching(watcher),
     ):
         with server.starting():
+            from prefect import tags
+
+            from flows import history
             from flows.retrain import UNCHANGED, VERDICT, retrain
-        state: Any = retrain(asked.force, asked.promote, return_state=True)
+
+        with tags(history.tag("retrain")):  # from the first moment: it may be killed in the second
+            state: Any = retrain(asked.force, asked.promote, return_state=True)
     if state.is_completed():
         print(f"{state.name}: {state.message}")
         if state.name != UNCHANGED:

@@ -4,8 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
 
+from flows import history
 from flows.retrain import retrain
+from pipeline import cli
 from pipeline.champion import committed, record, registry, training
 from pipeline.champion.processes import git
 from tests.flows.retraining import comparison, make, predicting, rows, state
@@ -87,3 +91,29 @@ def test_no_identity_is_said_before_anything_is_trained(folder: Path):
     ended: Any = retrain(return_state=True)
     assert ended.is_failed()
     assert "git config user.name" in str(ended.message)
+
+
+class _Secretive:
+    def notify(self, *_: Any, **__: Any) -> None:
+        raise ValueError("could not reach https://hooks.example/secret")
+
+
+def test_command_has_its_tag_from_the_first_moment_and_says_that_nobody_was_told_but_no_secret(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    Path("params.yaml").write_text(Path("params.yaml").read_text() + "  notify: webhook/team\n")
+    git("commit", "--quiet", "--all", "--message", "notify")
+    monkeypatch.setattr(Block, "load", lambda name: _Secretive())
+    seen: list[bool] = []
+
+    def reconcile(lock: str) -> int:
+        with get_client(sync_client=True) as client:
+            seen.append(any(history.tag(lock) in run.tags for run in client.read_flow_runs()))
+        return 0
+
+    monkeypatch.setattr(history, "reconcile", reconcile)
+    assert cli.main(["retrain"]) == 0
+    assert seen == [True]
+    out, err = capfd.readouterr()
+    assert "notify: nobody was told through the block 'webhook/team': ValueError" in out
+    assert "secret" not in out + err
