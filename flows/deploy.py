@@ -1,5 +1,6 @@
 """`rarenode deploy`: schedules on a Prefect server, and what of them is there."""
 
+import math
 import shlex
 import subprocess
 import sys
@@ -12,7 +13,12 @@ from typing import Any
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterTags,
+    FlowFilter,
+    FlowFilterId,
+)
 from prefect.client.schemas.objects import (
     ConcurrencyLimitConfig,
     ConcurrencyLimitStrategy,
@@ -23,6 +29,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
+from prefect.types import BANNED_CHARACTERS
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
@@ -68,16 +75,20 @@ def deploy(request: Request) -> None:
     """Make the schedule, or change it to what is asked for, and say what to do next.
 
     Raises:
-        ConfigError: of the request: cron, time zone, or a name that another workspace has.
+        ConfigError: of the request: cron, time zone, time limit, or a name, which may be one that
+            another workspace has.
         WorkspaceError: no server, or no workspace with a commit.
     """
     here = Path.cwd()
     _check_commit()
     schedule = _schedule(request)
-    if request.time_limit is not None and not request.time_limit > 0:
+    if request.time_limit is not None and not 0 < request.time_limit < math.inf:
         raise ConfigError(
-            f"expected more than 0 minutes for --time-limit, found {request.time_limit:g}"
+            "expected a finite number of more than 0 minutes for --time-limit, found "
+            f"{request.time_limit:g}"
         )
+    _check_name("--name", request.name or here.name)
+    _check_name("--pool", request.pool)
     deployment = _deployment(request, schedule, here)
     with _server() as client:
         made_pool = _ensure_pool(client, request.pool)
@@ -129,6 +140,13 @@ def remove(name: str) -> None:
             raise ConfigError(f"expected one of {there} in {Path.cwd()}, found {name!r}")
         client.delete_deployment(ours[found[0]].id)
     print(f"{found[0]}: removed")
+
+
+def _check_name(option: str, name: str) -> None:
+    """As the server does; it would say so halfway."""
+    if not name.strip("' \"") or {*name} & {*BANNED_CHARACTERS}:
+        banned = " ".join(BANNED_CHARACTERS)
+        raise ConfigError(f"expected a name without {banned} for {option}, found {name!r}")
 
 
 def _schedule(request: Request) -> CronSchedule | None:
@@ -236,10 +254,13 @@ def _folder(deployment: DeploymentResponse) -> str | None:
 def _ours(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
     """The deployments of this workspace by their full names."""
     tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
-    flows = {flow.id: flow.name for flow in client.read_flows()}
-    found = client.read_deployments(deployment_filter=tagged)
     here = str(Path.cwd())
-    return {f"{flows[d.flow_id]}/{d.name}": d for d in found if _folder(d) == here}
+    found = client.read_deployments(deployment_filter=tagged)
+    ours = [deployment for deployment in found if _folder(deployment) == here]
+    # Asked for all of them, the server gives no more than 200.
+    wanted = FlowFilter(id=FlowFilterId(any_=[*{deployment.flow_id for deployment in ours}]))
+    flows = {flow.id: flow.name for flow in client.read_flows(flow_filter=wanted)}
+    return {f"{flows[deployment.flow_id]}/{deployment.name}": deployment for deployment in ours}
 
 
 def _lines(deployment: DeploymentResponse) -> list[str]:

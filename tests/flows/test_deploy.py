@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from pipeline import cli
@@ -74,6 +75,11 @@ def test_schedule_is_made_changed_listed_and_removed(place: Path, deploy: Deploy
         (("--remove", "nothing"), "expected one of no schedule in "),
         (("--time-limit", "0"), "more than 0 minutes for --time-limit, found 0"),
         (("--time-limit", "nan"), "more than 0 minutes for --time-limit, found nan"),
+        (("--time-limit", "inf"), "a finite number of more than 0 minutes for --time-limit"),
+        (("--name", "a/b"), "a name without / % & > < for --name, found 'a/b'"),
+        (("--name", "a&b"), "for --name, found 'a&b'"),
+        (("--pool", "x/y"), "a name without / % & > < for --pool, found 'x/y'"),
+        (("--pool", " "), "for --pool, found ' '"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -82,6 +88,15 @@ def test_request_that_cannot_be_met_is_refused(
 ):
     assert message in deploy.refused(*arguments)
     assert deploy("--list").startswith("No schedule")
+
+
+def test_schedules_are_found_beside_any_number_of_flows_of_others(deploy: Deploy):
+    deploy("--name", "lonely")
+    with get_client(sync_client=True) as client:
+        for number in range(200):  # the server gives 200 at a time, by name
+            client.create_flow_from_name(f"a-{number}")
+    assert "retrain/lonely\n" in deploy("--list")
+    deploy("--remove", "lonely")
 
 
 def test_name_that_another_workspace_has_is_refused(
