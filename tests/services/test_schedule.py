@@ -9,10 +9,14 @@ from typing import Any
 import psutil
 import pytest
 from filelock import FileLock
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.states import Pending, Running
 
 from tests.flows.conftest import ROOT, git, gone, runs, wait_for_child
 
-from .conftest import Server, until
+from .conftest import Server, running_server, until
 
 ENDED = ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut")
 
@@ -188,3 +192,28 @@ def test_prefect_yaml_makes_the_same_schedule_and_it_runs(prefect: Server, place
 
     prefect.start("train/weekly-too")
     assert awaiting(prefect, "weekly-too", "Completed")
+
+
+def test_run_that_ended_with_its_server_frees_its_place(tmp_path: Path):
+    """As after a power cut; of the settings the first is what docs/schedules.md advises."""
+    kept = "prefect.server.concurrency.lease_storage.filesystem"
+    settings = {
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": kept,
+        "PREFECT_SERVER_CONCURRENCY_INITIAL_DEPLOYMENT_LEASE_DURATION": "30",  # the shortest
+    }
+    assert kept in (ROOT / "docs" / "schedules.md").read_text()
+
+    def enters(server: Server, run: dict[str, Any], state: State) -> bool:
+        with SyncPrefectClient(server.url) as client:  # it renews leases, and says so
+            return client.set_flow_run_state(run["id"], state).status == SetStateStatus.ACCEPT
+
+    with running_server(tmp_path, **settings) as server:
+        flow = server.post("flows/", name="one")
+        made = server.post("deployments/", name="one", flow_id=flow["id"], concurrency_limit=1)
+        start = f"deployments/{made['id']}/create_flow_run"
+        dead, due = server.post(start), server.post(start)
+        assert enters(server, dead, Pending())
+        assert enters(server, dead, Running())
+        assert not enters(server, due, Pending())
+    with running_server(tmp_path, **settings) as server:
+        assert until(lambda: enters(server, due, Pending()), 90)
