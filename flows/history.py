@@ -67,6 +67,18 @@ def reconcile(lock: str = "workspace") -> int:
     return len(left)
 
 
+def untag() -> None:
+    """Take the tags from the current flow run, which waits: whoever goes on would end its story."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return
+    ours = {tag(), tag("retrain")}
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(context.flow_run.id)
+        if ours & {*run.tags}:  # retried from the pages
+            client.update_flow_run(run.id, tags={*run.tags} - ours)
+
+
 def _open_runs(client: SyncPrefectClient, tag: str) -> list[FlowRun]:
     open_states = FlowRunFilterState(type=FlowRunFilterStateType(any_=_OPEN))
     runs = client.read_flow_runs(

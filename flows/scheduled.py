@@ -8,7 +8,7 @@ from prefect import flow, get_run_logger
 from prefect.states import Cancelled
 from prefect.utilities.timeout import timeout
 
-from flows import ready, workspace
+from flows import history, ready, workspace
 from flows.retrain import retrain as challenge
 from flows.train import train as whole
 
@@ -68,4 +68,5 @@ def _alone(run: Callable[[], Any], overlap: Overlap, time_limit: float | None) -
         except workspace.WorkspaceBusyError as busy:  # before anything was done
             if overlap == "skip":
                 return Cancelled(message=str(busy))
+        history.untag()
         time.sleep(_AGAIN)

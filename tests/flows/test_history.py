@@ -13,11 +13,13 @@ import pytest
 from prefect import flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.context import FlowRunContext
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Running
 
-from flows import guard, history
+from flows import guard, history, scheduled
 from flows.train import train
+from flows.workspace import WorkspaceBusyError
 
 from .conftest import ROOT, gone, wait_for_child
 
@@ -104,6 +106,30 @@ def test_run_that_holds_another_lock_goes_on_and_one_that_held_this_one_has_ende
         client.set_flow_run_state(left.id, Running(), force=True)
     assert beside(left.id) == (0, "Running", 1)
     assert states(left.id)[0] == "Crashed"
+
+
+def test_run_that_waits_is_not_taken_for_the_one_that_holds_the_workspace(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(scheduled, "_AGAIN", 0)
+    seen: list[set[str]] = []
+
+    def hold() -> None:
+        context = FlowRunContext.get()
+        assert context is not None
+        assert context.flow_run is not None
+        with get_client(sync_client=True) as client:
+            seen.append({*client.read_flow_run(context.flow_run.id).tags})
+        if len(seen) == 1:
+            raise WorkspaceBusyError("busy")
+
+    @flow
+    def waits() -> None:
+        scheduled._alone(hold, "wait", None)
+
+    with tags(history.tag(), "other"):  # as one that is retried from the pages
+        waits()
+    assert seen == [{history.tag(), "other"}, {"other"}]
 
 
 def test_tag_stays_the_same(workspace: Path):
