@@ -11,9 +11,11 @@ test: .venv/installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # Needs a server: PostgreSQL, Prefect's, a Dask scheduler, Chromium. What is missing is installed.
+# SERVICES="FILE …" runs some of them.
+SERVICES ?= tests/services tests/faults
 test-services: .venv/installed
 	tests/services/install
-	$(BIN)/python -m pytest tests/services tests/faults
+	$(BIN)/python -m pytest $(SERVICES)
 
 # Kills runs at random moments, over all stages; the short form is part of test-services.
 test-faults: .venv/installed

@@ -350,8 +350,7 @@ def test_a_study_refuses_unknown_labels(monkeypatch: pytest.MonkeyPatch, tmp_pat
         def config(self, *_: Any) -> Any:
             return CONFIG
 
-    monkeypatch.setattr(cell, "runs_of", lambda *_: {})
-    monkeypatch.setattr(cell, "others_of", lambda *_: [])
+    monkeypatch.setattr(cell.results, "runs_of", lambda *_: {})
     monkeypatch.setattr(cell.registry, "get", lambda _: Toy())
     monkeypatch.setattr(Toy, "read", lambda *_: None)
     monkeypatch.setattr(cell.prepare, "prepare", lambda *_: with_unknown())
