@@ -42,7 +42,12 @@ STEPS = ("look", "validate", "train", "compare", "promote")
 UNCHANGED, REJECTED, PROMOTED = "Unchanged", "Rejected", "Promoted"
 VERDICT = paths.REPORT.with_name("verdict.md")
 _JUDGED = paths.STATE / "judged.json"  # what the last challenger was, so that none comes twice
-_RETRIES: Any = {"retries": 2, "retry_delay_seconds": 10}  # of what a network may break off
+_NETWORK: Any = {  # of tasks that a network may break off
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+    "retries": 2,
+    "retry_delay_seconds": 10,
+}
 
 
 def notify(flow: Any, flow_run: Any, state: State) -> None:
@@ -211,37 +216,19 @@ def compare(folder: Path, champion: Version, accepted: bool) -> dict[str, Any]:
     return training.compare(folder, champion, accepted=accepted, log=log.info, on_event=hear)
 
 
-@task(
-    task_run_name="dvc push",
-    name="dvc push",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    **_RETRIES,
-)
+@task(name="dvc push", task_run_name="dvc push", **_NETWORK)
 def push(folder: Path) -> None:
     """Push the challenger's files."""
     training.push(folder, log=get_run_logger().info)
 
 
-@task(
-    task_run_name="git push",
-    name="git push",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    **_RETRIES,
-)
+@task(name="git push", task_run_name="git push", **_NETWORK)
 def push_tags(remote: str) -> None:
     """Push the versions."""
     registry.push(remote)
 
 
-@task(
-    task_run_name="git fetch",
-    name="git fetch",
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    **_RETRIES,
-)
+@task(name="git fetch", task_run_name="git fetch", **_NETWORK)
 def fetch_tags(remote: str) -> None:
     """Fetch the versions that others have pushed."""
     registry.fetch(remote)

@@ -69,7 +69,7 @@ class Cluster:
     def _workers(self) -> dict[str, Any]:
         try:
             return self.client.scheduler_info(n_workers=-1).get("workers", {})
-        except Exception:
+        except Exception:  # a lost scheduler has none; `result` says that it is lost
             return {}
 
     def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
