@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from flows import cluster, server, signals, watch
 from pipeline.artifacts import paths
@@ -164,9 +163,8 @@ def _run_all(
             where = Here(environment | ({AGAIN: "1"} if again else {}))
         else:
             where = OnCluster(grid, place.cluster, threads=place.threads, again=again)
-        states = benchmark(list(cells), place.workers, where, return_state=True)
-        found: Any = states.result(raise_on_failure=False)
-        if isinstance(found, BaseException):
+        found = benchmark(list(cells), place.workers, where)
+        if isinstance(found, Exception):
             raise found
     failed: list[tuple[bool, str]] = []
     for cell, state in zip(cells.values(), found, strict=True):

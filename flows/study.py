@@ -10,7 +10,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import stages, watch
+from flows import outcome, stages, watch
 from pipeline import progress
 
 
@@ -52,14 +52,16 @@ def run_cell(stage: str, where: Runner) -> State:
     return Completed(name=state, message=f"{stage}: {state}")
 
 
-def benchmark(cells: list[str], workers: int, where: Runner, **options: Any) -> Any:
+def benchmark(cells: list[str], workers: int, where: Runner) -> list[State] | Exception:
     """Run cells, a few at a time.
 
     Args:
         cells: addresses of DVC stages.
         workers: how many at a time.
         where: what runs them.
-        options: of the flow's call.
+
+    Returns:
+        A state for each, or what ended the flow.
     """
     threads: Any = ThreadPoolTaskRunner(max_workers=workers)
 
@@ -79,4 +81,4 @@ def benchmark(cells: list[str], workers: int, where: Runner, **options: Any) -> 
             raise
         return [future.state for future in futures]
 
-    return run_cells(cells, **options)
+    return outcome.of(run_cells, cells)

@@ -41,25 +41,23 @@ def run() -> int:
             watcher.planned(list(stages.plan()))  # the list stands there while Prefect starts
             from prefect import tags
 
-            from flows import history
+            from flows import history, outcome
             from flows.train import train
 
         with tags(history.tag()):  # from the first moment: it may be killed in the second
-            state = train(return_state=True)
-    stage_states: Any = state.result(raise_on_failure=False)
-    if not state.is_completed():
-        return _explain(state, stage_states)
-    _summarise(console, live, stage_states, time.monotonic() - began)
+            ended = outcome.of(train)
+    if isinstance(ended, Exception):
+        return _explain([ended])
+    if not all(state.is_completed() for state in ended):
+        failed = [state for state in ended if state.is_failed() or state.is_crashed()]
+        return _explain([state.result(raise_on_failure=False) for state in failed])
+    _summarise(console, live, ended, time.monotonic() - began)
     return 0
 
 
-def _explain(state: Any, stage_states: Any) -> int:
+def _explain(failures: list[Exception]) -> int:
     from flows.stages import StageFailed, log_of  # imports DVC
 
-    failures = [stage_states]
-    if isinstance(stage_states, list):
-        failed = [entry for entry in stage_states if entry.is_failed() or entry.is_crashed()]
-        failures = [entry.result(raise_on_failure=False) for entry in failed]
     code = 2
     for failure in failures:
         if isinstance(failure, StageFailed) and failure.refusal is not None:
@@ -72,12 +70,9 @@ def _explain(state: Any, stage_states: Any) -> int:
         elif isinstance(failure, StageFailed):
             code = 1
             print(f"{failure}\nIts whole output: {log_of(failure.stage)}", file=sys.stderr)
-        elif isinstance(failure, BaseException):
-            code = 1
-            traceback.print_exception(failure, file=sys.stderr)
         else:
             code = 1
-            print(f"the run ended {state.name}: {state.message}", file=sys.stderr)
+            traceback.print_exception(failure, file=sys.stderr)
     return code
 
 

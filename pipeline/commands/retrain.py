@@ -43,18 +43,17 @@ def _retrain(asked: argparse.Namespace) -> int:
         with server.starting():
             from prefect import tags
 
-            from flows import history
+            from flows import history, outcome
             from flows.retrain import UNCHANGED, VERDICT, retrain
 
         with tags(history.tag("retrain")):  # from the first moment: it may be killed in the second
-            state: Any = retrain(asked.force, asked.promote, return_state=True)
-    if state.is_completed():
-        print(f"{state.name}: {state.message}")
-        if state.name != UNCHANGED:
-            print(f"Figures: {worktree.REPORTS / VERDICT.name}")
-        return 0
-    failure = state.result(raise_on_failure=False)
-    if isinstance(failure, RarenodeError):
-        raise failure
-    print(failure if isinstance(failure, Exception) else state.message, file=sys.stderr)
-    return 1
+            ended = outcome.of(retrain, asked.force, asked.promote)
+    if isinstance(ended, RarenodeError):
+        raise ended
+    if isinstance(ended, Exception):
+        print(ended, file=sys.stderr)
+        return 1
+    print(f"{ended.name}: {ended.message}")
+    if ended.name != UNCHANGED:
+        print(f"Figures: {worktree.REPORTS / VERDICT.name}")
+    return 0
