@@ -79,7 +79,8 @@ class Place:
             ) from None
         except (SQLAlchemyError, RuntimeError, ValueError) as error:
             raise ArtifactError(
-                f"--storage: expected tables of this Optuna at {self.url}, found: {reason(error)}"
+                f"--storage: expected a database for studies alone at {self.url}, with tables of "
+                f"this Optuna or with none, found: {reason(error)}"
             ) from None
 
     def _of_file(self, file: Path) -> BaseStorage:
