@@ -1,6 +1,7 @@
 """The prepared data set: what `prepare` writes and every later stage reads."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipeline.errors import ArtifactError
 
 SCHEMA = 1
 ENCODER = "encoder"  # a folder
+COLUMNS = "features.json"  # in it: what it makes features of
 UNKNOWN = "unknown.npz"  # where some labels are
 SPLITS = ("train", "valid", "test")
 
@@ -51,6 +53,17 @@ class Prepared:
     def rows(self, *splits: str) -> np.ndarray:
         """The row numbers of the examples of these splits, ascending."""
         return np.flatnonzero(self.examples["split"].isin(splits).to_numpy())
+
+    @property
+    def text_columns(self) -> frozenset[str]:
+        """Columns of one's own tables whose features are directions of text, `COLUMN:0` and so on.
+
+        Each fit learns directions of its own: those of other rows are other features.
+        """
+        if COLUMNS not in self.encoder:
+            return frozenset()
+        columns = json.loads(self.encoder[COLUMNS])["columns"]
+        return frozenset(name for name, kind in columns if kind == "text")
 
 
 def write(prepared: Prepared, folder: Path = paths.PREPARED) -> None:

@@ -69,6 +69,10 @@ def compare(accepted: dict[str, Any], present: dict[str, Any], data: Prepared) -
         return Drift(
             f"the accepted data are {accepted['dataset']!r}, these are {present['dataset']!r}"
         )
+    directions = [
+        len(described["features"]) - len(_comparable(described, data))
+        for described in (accepted, present)
+    ]
     return Drift(
         features=of_features(accepted, present, data),
         nodes=of_nodes(accepted, present),
@@ -76,12 +80,15 @@ def compare(accepted: dict[str, Any], present: dict[str, Any], data: Prepared) -
         accepted_examples=accepted["examples"]["total"],
         sizes={
             name: [entry[part][key] for entry in (accepted, present)] for name, part, key in _SIZES
-        },
+        }
+        | ({"directions of text, not compared": directions} if any(directions) else {}),
     )
 
 
 def of_features(accepted: dict[str, Any], present: dict[str, Any], data: Prepared) -> pd.DataFrame:
-    """The present features, then those that vanished.
+    """The present features, then those that vanished; without directions of text.
+
+    Each fit learns directions of its own: `note:3` of other texts is another feature.
 
     `feature`, `new`, `vanished`; with `…_was` for the accepted data `kind`, `missing`, `min`, `max`
     and `mean`; `shift` of the mean in accepted standard deviations; `psi` and `psi_limit`; and as 0
@@ -90,8 +97,7 @@ def of_features(accepted: dict[str, Any], present: dict[str, Any], data: Prepare
     changed by more than `MISSING` and by more than chance allows) and `moved` (`psi` above its
     limit).
     """
-    before = {entry["name"]: entry for entry in accepted["features"]}
-    after = {entry["name"]: entry for entry in present["features"]}
+    before, after = _comparable(accepted, data), _comparable(present, data)
     both = [name for name in after if name in before]
     binned = _binned(before, data)
     chance = _ALPHA / max(len(both), 1)
@@ -190,6 +196,17 @@ def psi_limit(accepted: int, present: int, bins: int, chance: float) -> float:
     if not accepted or not present or bins < 2:
         return MUCH
     return max(MUCH, (1 / accepted + 1 / present) * float(special.chdtri(bins - 1, chance)))
+
+
+def _comparable(described: dict[str, Any], data: Prepared) -> dict[str, dict[str, Any]]:
+    """The features of a profile by their names, but for directions of text."""
+    columns = data.text_columns
+    found: dict[str, dict[str, Any]] = {}
+    for entry in described["features"]:
+        column, _, number = entry["name"].rpartition(":")
+        if column not in columns or not number.isdecimal():
+            found[entry["name"]] = entry
+    return found
 
 
 _FEATURE_COLUMNS = [

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from pipeline.artifacts.prepared import Prepared
+from pipeline.config.tables import Features
+from pipeline.datasets.tables.columns import Plan
+from pipeline.datasets.tables.encoder import Encoder
 from pipeline.validation import drift, profile
 from tests.validation.tiny import tiny
 
@@ -224,6 +229,35 @@ def test_sizes_of_both_are_told():
     assert sizes["nodes"] == [1, 2]
     assert sizes["edges"] == [0, 1]
     assert sizes["labels per example"] == [1.0, 2.0]
+
+
+def test_directions_of_text_are_counted_and_the_columns_beside_them_compared():
+    plan = Plan.of(["n", "t"], Features(path="-", sha256="0" * 64, text=["t"]), Path("x.csv"))
+
+    def described(words: str, mean: float) -> Prepared:
+        rng = np.random.default_rng(0)
+        texts = [" ".join(rng.choice(words.split(), 3)) for _ in range(400)]
+        numbers = rng.normal(mean, size=400).astype(np.float32)
+        table = pd.DataFrame({"n": numbers, "t": pd.Series(texts, dtype="str")})
+        encoder = Encoder.fit(table, plan, np.arange(400), 300)
+        return dataclasses.replace(
+            tiny(encoder.transform(table), feature_names=list(encoder.names)),
+            encoder=encoder.files(),
+        )
+
+    before = described("arm leg head back pain", 0)
+    others = described("arm leg head back pain hand foot", 0)
+    found = compare(before, others)
+    assert found.features is not None
+    assert found.features[FLAGS].to_numpy().sum() == 0
+    assert found.features["feature"].tolist() == ["n"]
+    counted = [len(data.feature_names) - 1 for data in (before, others)]
+    assert found.sizes["directions of text, not compared"] == counted
+    assert counted[0] != counted[1]
+    moved = compare(before, described("hand foot toe", 3)).features
+    assert moved is not None
+    assert moved.set_index("feature").loc["n", "moved"] == 1
+    assert "directions of text, not compared" not in compare(tiny(BASE), tiny(BASE)).sizes
 
 
 def test_other_data_are_not_compared_and_the_reason_names_both():

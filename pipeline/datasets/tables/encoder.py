@@ -15,6 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
+from pipeline.artifacts.prepared import COLUMNS
 from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.datasets.tables.files import several, shown, twice
 from pipeline.errors import ArtifactError, DatasetError
@@ -22,7 +23,7 @@ from pipeline.errors import ArtifactError, DatasetError
 if TYPE_CHECKING:
     import pandas as pd
 
-FILES = ("features.json", "encoder.skops")
+FILES = (COLUMNS, "encoder.skops")
 _SCHEMA = 1
 _DIRECTIONS = 300  # of a column of text, at most
 _ROWS = 10_000  # that are encoded at a time: what is learnt from text is wide before it is narrow
