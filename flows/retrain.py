@@ -98,6 +98,9 @@ def retrain(force: bool = False, promote: bool = False) -> State:
         also = left_out if start.left_out else ""
         if not (force or promote) and (why := _same(start, champion)) is not None:
             return Completed(name=UNCHANGED, message=why + also)
+        watch.current().progressed(
+            "look", progress.Event(0, note=f"data set {start.config.dataset}, as committed.{also}")
+        )
         if also:
             get_run_logger().warning(also.strip())
         with worktree.checked_out(start.commit) as folder:

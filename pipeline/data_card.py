@@ -37,7 +37,9 @@ def described(found: Understood) -> Iterator[str]:
     raw, tables = found.raw, found.tables
     yield f"Data set {found.name}"
     groups = len(set(raw.groups))
-    own = f" in {groups:,} groups" if groups < len(raw.ids) else ""
+    column = tables.features.group
+    of = f" of column {shown(column)}" if column is not None else ""
+    own = f" in {groups:,} groups{of}" if groups < len(raw.ids) else ""
     named = (
         f"named by column {shown(tables.features.id)}"
         if tables.features.id is not None

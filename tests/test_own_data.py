@@ -69,7 +69,7 @@ def test_it_says_what_it_found_and_what_changed(capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     for line in (
         "Data set features",
-        "  examples   12 in 6 groups, named by column 'id'",
+        "  examples   12 in 6 groups of column 'patient', named by column 'id'",
         "  columns    1 numeric: 'age'",
         "             1 categorical: 'colour'",
         "  missing    0 of 60 values (0.0%)",

@@ -103,17 +103,9 @@ def _bring_data_up_to_date() -> None:
     Raises:
         DatasetError: one of them refused, or the raw data cannot be had.
     """
-    from flows import stages
-    from pipeline import config, own_files
-    from pipeline.artifacts import paths
-    from pipeline.datasets import registry
+    from flows import ready, stages
 
-    settings = config.load()
-    source = registry.of(settings)
-    if (reason := source.unavailable()) is not None:
-        raise DatasetError(reason)
-    own_files.check(settings)
-    source.keep(paths.raw(settings.dataset))
+    ready.make_ready()
     stages.allow()
     plan = stages.plan()
     needed, todo = set[str](), list(plan["tune"])
