@@ -101,7 +101,8 @@ def _bring_data_up_to_date() -> None:
     """Run the stages that a trial's data come from, as far as they are not up to date.
 
     Raises:
-        DatasetError: one of them refused, or the raw data cannot be had.
+        DatasetError: one of them refused.
+        RarenodeError: they cannot run, see `ready.make_ready`.
     """
     from flows import ready, stages
 

@@ -69,12 +69,13 @@ def compare(accepted: dict[str, Any], present: dict[str, Any], data: Prepared) -
         return Drift(
             f"the accepted data are {accepted['dataset']!r}, these are {present['dataset']!r}"
         )
+    features = of_features(accepted, present, data)
     directions = [
-        len(described["features"]) - len(_comparable(described, data))
-        for described in (accepted, present)
+        len(described["features"]) - int((features[other] == 0).sum())
+        for described, other in ((accepted, "new"), (present, "vanished"))
     ]
     return Drift(
-        features=of_features(accepted, present, data),
+        features=features,
         nodes=of_nodes(accepted, present),
         examples=of_examples(accepted, data),
         accepted_examples=accepted["examples"]["total"],

@@ -129,5 +129,6 @@ def test_command_has_its_tag_from_the_first_moment_and_says_that_nobody_was_told
     assert cli.main(["retrain"]) == 0
     assert seen == [True]
     out, err = capfd.readouterr()
+    assert "look: data set toy, as committed.\n" in out
     assert "notify: nobody was told through the block 'webhook/team': ValueError" in out
     assert "secret" not in out + err
