@@ -31,7 +31,10 @@ def address(asked: str) -> Iterator[str]:
     options = {
         "n_workers": os.cpu_count(),
         "threads_per_worker": 1,
-        "dashboard_address": None,
+        # No dashboard, and a free port for what else the scheduler serves: with no address it
+        # would ask for 8787, and warn where another cluster of this machine has it.
+        "dashboard_address": "127.0.0.1:0",
+        "scheduler_kwargs": {"dashboard": False},
     }
     with DaskTaskRunner(cluster_kwargs=options) as runner:
         yield str(runner.client.scheduler_info(n_workers=0)["address"])

@@ -103,14 +103,14 @@ def deploy(request: Request) -> None:
     if made_pool:
         print(f"Work pool {request.pool}: created")
     _say_difference(deployment.full_name, earlier and _lines(earlier), _lines(now))
-    print(f"\nSchedule: {PREFECT_UI_URL.value()}/deployments/deployment/{now.id}")
+    print(f"\nSchedule: {_page(now)}")
     prefect = Path(sys.executable).with_name("prefect")
     print(f"Run now:  {prefect} deployment run {deployment.full_name!r}")
     print(f"Worker:   {prefect} worker start --pool {request.pool}")
 
 
-def show() -> None:
-    """Print the schedules of this workspace.
+def show(told: dict[str, Any]) -> None:
+    """Print the schedules of this workspace; `told` gets them as `schedules`.
 
     Raises:
         WorkspaceError: no server.
@@ -118,6 +118,7 @@ def show() -> None:
     with _server() as client:
         for name, deployment in (found := _ours(client)).items():
             print(name, *(f"  {line}" for line in _lines(deployment)), sep="\n")
+    told["schedules"] = [_entry(name, deployment) for name, deployment in found.items()]
     if not found:
         print(f"No schedule of {Path.cwd()}.")
 
@@ -263,15 +264,36 @@ def _ours(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
     return {f"{flows[deployment.flow_id]}/{deployment.name}": deployment for deployment in ours}
 
 
+def _page(deployment: DeploymentResponse) -> str:
+    return f"{PREFECT_UI_URL.value()}/deployments/deployment/{deployment.id}"
+
+
+def _crons(deployment: DeploymentResponse) -> list[CronSchedule]:
+    schedules = (item.schedule for item in deployment.schedules)
+    return [schedule for schedule in schedules if isinstance(schedule, CronSchedule)]
+
+
+def _entry(name: str, deployment: DeploymentResponse) -> dict[str, Any]:
+    """What programs are told of a deployment."""
+    parameters, variables = deployment.parameters or {}, deployment.job_variables or {}
+    return {
+        "name": name,
+        "when": [{"cron": one.cron, "timezone": one.timezone} for one in _crons(deployment)],
+        "paused": deployment.paused,
+        "overlap": parameters.get("overlap"),
+        "time_limit": parameters.get("time_limit"),
+        "folder": variables.get("working_dir"),
+        "command": variables.get("command"),
+        "pool": deployment.work_pool_name,
+        "page": _page(deployment),
+    }
+
+
 def _lines(deployment: DeploymentResponse) -> list[str]:
     """What a deployment does, in words."""
     parameters, variables = deployment.parameters or {}, deployment.job_variables or {}
     limit = parameters.get("time_limit")
-    crons = [
-        f"at {item.schedule.cron} ({item.schedule.timezone})"
-        for item in deployment.schedules
-        if isinstance(item.schedule, CronSchedule)
-    ]
+    crons = [f"at {one.cron} ({one.timezone})" for one in _crons(deployment)]
     return [
         *(crons or ["only when asked"]),
         *(["paused"] if deployment.paused else []),

@@ -17,6 +17,22 @@ def read() -> dict[str, Any] | None:
     return files.read_json(paths.METRICS) if paths.METRICS.exists() else None
 
 
+def document() -> dict[str, Any]:
+    """What a run has made, for programs: its few figures, and the files that have all of them.
+
+    Figures are those that `dvc metrics show` has; a file that the workspace does not make is None.
+    """
+    metrics = read() or {}
+    about = ("dataset", "profile", "method", "seed", "caution")
+    few = paths.EVALUATION / "headline.json"
+    made = {"metrics": paths.METRICS, "report": paths.REPORT, "model": paths.BUNDLE}
+    return {
+        **{name: metrics[name] for name in about if name in metrics},
+        "figures": files.read_json(few) if few.is_file() else None,
+        **{name: str(path) if path.exists() else None for name, path in made.items()},
+    }
+
+
 def scores(metrics: dict[str, Any]) -> Table:
     """Every method with its figures on the test split, ours first."""
     rules = _rules(metrics)
@@ -48,6 +64,34 @@ def differences(metrics: dict[str, Any]) -> Table:
         for name, entry in found.items()
     ]
     return head, rows
+
+
+def records(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row for each method and figure, with the numbers of metrics.json as they are.
+
+    Baselines have what our method gains over them and its 95 % interval; where one is not known it
+    is None. Figures have their names in metrics.json.
+    """
+    figures = [*_FIGURES, *(f"macro_f1/{rule}" for rule in _rules(metrics))]
+    ours: dict[str, Any] = {"test": metrics["test"]}
+    rows: list[dict[str, Any]] = []
+    for name, entry in [(metrics["method"], ours), *metrics["baselines"].items()]:
+        for figure in figures:
+            kind, _, rule = figure.partition("/")
+            test = entry["test"]["rules"].get(rule, {}) if rule else entry["test"]
+            gained: dict[str, Any] = entry.get("difference", {}).get(figure) or {}
+            low, high = gained.get("ci95", (None, None))
+            rows.append(
+                {
+                    "method": name,
+                    "figure": figure,
+                    "value": test.get(kind),
+                    "gained": gained.get("mean"),
+                    "from": low,
+                    "to": high,
+                }
+            )
+    return rows
 
 
 def markdown(metrics: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ _RWLOCK = Path(".dvc/tmp/rwlock")
 _DVC_LOCK = Path("dvc.lock")
 # What dvc.lock ends with; an editor may have taken its newline away.
 _LAST_LINE = re.compile(r"\n +(md5: [0-9a-f]{32}(\.dir)?|(size|nfiles): \d+|isexec: true)\Z")
+_CONFLICT = "<<<<<<<"  # of a merge
 BROKEN = paths.STATE / "dvc.lock.broken"
 
 
@@ -34,7 +35,7 @@ def clear() -> list[str]:
         What the user should hear of.
     """
     guard.wait_for_others()
-    for path in _unfinished():
+    for path in unfinished():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -45,22 +46,13 @@ def clear() -> list[str]:
     return _set_lock_file_aside()
 
 
-def _unfinished() -> Iterator[Path]:
+def unfinished() -> Iterator[Path]:
+    """Half-written files and folders whose process is no more."""
     for root in _ROOTS:
         for path, pid in files.unfinished(root):
             with contextlib.suppress(FileNotFoundError):  # it takes its place just now
-                if not _alive(pid, path.lstat().st_ctime):
+                if not files.alive(pid, path.lstat().st_ctime):
                     yield path
-
-
-def _alive(pid: int, since: float) -> bool:
-    """Whether the process that wrote something at `since` still is."""
-    try:
-        return psutil.Process(pid).create_time() <= since
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
 
 
 def _release_locks() -> None:
@@ -72,13 +64,27 @@ def _release_locks() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return  # a DVC is changing it
-        try:
-            held = _holders(json.loads(_RWLOCK.read_text(encoding="utf-8")))
-        except (ValueError, AttributeError, LookupError, TypeError):
-            held = set[int]()  # cut off while it was written: DVC refuses to work with it
-        since = _RWLOCK.stat().st_mtime
-        if not any(_is_dvc(pid, since) for pid in held):  # else DVC says who holds what
+        held, since = _locked_by()
+        if not any(_is_dvc(pid, since) for pid in held or ()):  # else DVC says who holds what
             _RWLOCK.unlink()
+
+
+def is_locked_by_the_dead() -> bool:
+    """Whether DVC's locks name processes that are no more, or were cut off while written."""
+    try:
+        held, since = _locked_by()
+    except OSError:
+        return False  # there is none
+    return held is None or (bool(held) and not any(_is_dvc(pid, since) for pid in held))
+
+
+def _locked_by() -> tuple[set[int] | None, float]:
+    """Who holds DVC's locks, since when; None if the file was cut off: DVC refuses such a one."""
+    since = _RWLOCK.stat().st_mtime
+    try:
+        return _holders(json.loads(_RWLOCK.read_text(encoding="utf-8"))), since
+    except (ValueError, AttributeError, LookupError, TypeError):
+        return None, since
 
 
 def _holders(content: dict[str, Any]) -> set[int]:
@@ -99,19 +105,32 @@ def _is_dvc(pid: int, since: float) -> bool:
 
 def _set_lock_file_aside() -> list[str]:
     """DVC writes dvc.lock in place; where it was cut off, what is cached is restored without it."""
-    try:
-        text = _DVC_LOCK.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return []
-    if "<<<<<<<" in text:  # of a merge: the user's to resolve
-        return []
-    if (text.endswith("\n") or _LAST_LINE.search(text)) and _is_whole(text):
+    if not is_lock_file_cut_off():
         return []
     _DVC_LOCK.replace(BROKEN)
     return [
         f"{_DVC_LOCK} was cut off while DVC wrote it; it is in {BROKEN}. What was up to date is "
         "restored from DVC's cache."
     ]
+
+
+def is_lock_file_cut_off() -> bool:
+    """Whether dvc.lock is there and not whole, other than by a merge."""
+    try:
+        text = _DVC_LOCK.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    if _CONFLICT in text:  # the user's to resolve
+        return False
+    return not ((text.endswith("\n") or _LAST_LINE.search(text)) and _is_whole(text))
+
+
+def is_lock_file_in_conflict() -> bool:
+    """Whether a merge has left two versions in dvc.lock."""
+    try:
+        return _CONFLICT in _DVC_LOCK.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _is_whole(text: str) -> bool:

@@ -55,7 +55,8 @@ def starting() -> Iterator[None]:
     if url := PREFECT_API_URL.value():
         raise WorkspaceError(
             f"expected a Prefect server at {url} (PREFECT_API_URL), found: {failures[0]}. Start it "
-            "with `prefect server start`, or unset PREFECT_API_URL to run without one."
+            "with `prefect server start`, or `prefect config unset PREFECT_API_URL` (and unset the "
+            "variable of that name) to run without one."
         )
     raise failures[0]
 

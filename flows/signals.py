@@ -15,7 +15,9 @@ def ending_like_ctrl_c() -> Iterator[None]:
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    earlier = {number: signal.signal(number, interrupt) for number in _ENDINGS}
+    # What is ignored stays so: of `nohup rarenode …` a closed terminal ends nothing.
+    heard = [number for number in _ENDINGS if signal.getsignal(number) != signal.SIG_IGN]
+    earlier = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     except BaseException as error:

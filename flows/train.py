@@ -1,9 +1,10 @@
 """The whole pipeline as one flow: a Prefect task per DVC stage."""
 
+import platform
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
@@ -12,7 +13,7 @@ from prefect.states import Cancelled, Completed
 
 from flows import headline, history, stages, watch
 from pipeline import config, progress
-from pipeline.artifacts import manifest
+from pipeline.artifacts import manifest, paths
 
 PAUSES = (10.0, 20.0, 40.0)  # seconds before a stage is tried again
 
@@ -125,11 +126,21 @@ def train(time_limit: float | None = None, stage_time_limit: float | None = None
 
 
 def _publish_headline() -> None:
+    """The headline as artifacts: for people, and as numbers with all their digits."""
     metrics = headline.read()
-    if metrics is not None:
-        create_markdown_artifact(
-            headline.markdown(metrics), key="headline", description="Test metrics and differences"
+    if metrics is None:
+        return
+    text = headline.markdown(metrics)
+    if paths.REPORT.is_file():  # as text: no browser follows a link from a server's page to a file
+        place = headline.escape(str(paths.REPORT.resolve()))
+        text += f"\n\nReport: {place} on {headline.escape(platform.node())}"
+    try:
+        create_markdown_artifact(text, key="headline", description="Test metrics and differences")
+        create_table_artifact(
+            headline.records(metrics), key="headline-figures", description="As in metrics.json"
         )
+    except Exception as error:  # what is built is built, whether the server is told or not
+        get_run_logger().warning("The headline could not be published: %s", error)
 
 
 def _figures(event: progress.Event) -> tuple[str, int, int, str, str]:

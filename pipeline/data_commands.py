@@ -33,7 +33,7 @@ def show(*, as_json: bool) -> int:
     """Print every data set: name, state, size on disk and what it is; return 0."""
     entries = [_entry(name) for name in registry.names()]
     if as_json:
-        print(json.dumps([asdict(entry) for entry in entries], indent=2, ensure_ascii=False))
+        print(json.dumps([asdict(entry) for entry in entries], indent=2))
         return 0
     rows: list[tuple[str, str, str, str]] = [("name", "state", "size", "what it is")]
     for entry in entries:
@@ -70,23 +70,28 @@ def get(name: str, origin: str | None) -> int:
     return 0
 
 
-def check(name: str | None) -> int:
+def check(name: str | None, told: dict[str, Any]) -> int:
     """Verify the raw files of one data set, or of all that have any here; print it; return 0.
+
+    `told` gets `datasets`: of each that is here `name`, `state`, `folder`, the number of `files`,
+    and by name what is `wrong` with some.
 
     Raises:
         DatasetError: files are wrong, or `name` is unknown or has none here.
     """
     bad: list[str] = []
-    seen = False
+    told["datasets"] = found = list[dict[str, Any]]()
     for one in registry.names() if name is None else (name,):
         source = registry.get(one)
         state = verified.state(source.files(), paths.raw(one))
+        wrong: dict[str, str] = {}
         if state == "verified":
             print(_verified(one, source))
         elif state != "absent":
             bad.append(one)
             print(f"{one}: {state}")
-            for reason in verified.wrong(source.files(), paths.raw(one)).values():
+            wrong = verified.wrong(source.files(), paths.raw(one))
+            for reason in wrong.values():
                 print(f"  {reason}")
         elif name is not None:
             raise DatasetError(
@@ -94,13 +99,15 @@ def check(name: str | None) -> int:
                 or f"expected the raw files of {one} in {paths.raw(one)}, found none. "
                 f"Run `rarenode data get {one}`."
             )
-        seen = seen or state != "absent"
+        if state != "absent":
+            entry = {"name": one, "state": state, "folder": str(paths.raw(one))}
+            found.append(entry | {"files": len(source.files()), "wrong": wrong})
     if bad:
         raise DatasetError(
             f"expected the published raw files, found others in {', '.join(bad)}. "
             f"`rarenode data get {bad[0]}` replaces what is wrong."
         )
-    if not seen:
+    if not found:
         print(f"No raw files in {paths.RAW}. `rarenode data get NAME` fetches some.")
     return 0
 

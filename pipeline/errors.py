@@ -5,6 +5,25 @@ code 2. Everything else is a fault of ours: traceback, exit code 1.
 """
 
 
+def install(extra: str) -> str:
+    """The command that installs an extra, as it is tested together with all else."""
+    return f".venv/bin/pip install -c constraints.txt -e '.[{extra}]'"
+
+
+def absent(package: str, use: str, extra: str) -> str:
+    """The message of a package that is not installed.
+
+    Args:
+        package: its name.
+        use: what it is for, a clause such as "which reads the ontology".
+        extra: that it is part of.
+    """
+    return (
+        f"expected the package {package}, {use}, found none. Install it with `make install`, or "
+        f"with `{install(extra)}`"
+    )
+
+
 class RarenodeError(Exception):
     """Something that the user can fix."""
 

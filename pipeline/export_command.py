@@ -2,9 +2,13 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts import files
-from pipeline.errors import WorkspaceError
+from pipeline.errors import WorkspaceError, absent
+
+if TYPE_CHECKING:
+    from pipeline.prediction.images import Looker
 
 
 def export(model: Path, output: Path, *, members: bool) -> int:
@@ -20,10 +24,7 @@ def export(model: Path, output: Path, *, members: bool) -> int:
         WorkspaceError: the package onnx is missing, or the file cannot be written.
     """
     if find_spec("onnx") is None:
-        raise WorkspaceError(
-            "expected the package onnx, which writes the file, found none. Run `make install`, or "
-            "install the extra `onnx`."
-        )
+        raise WorkspaceError(absent("onnx", "which writes the file", "onnx"))
     # Before the work: a folder that is made for a mistyped name is a file that nobody finds.
     if not output.parent.is_dir():
         raise WorkspaceError(f"expected a folder {output.parent}, found none")
@@ -34,12 +35,28 @@ def export(model: Path, output: Path, *, members: bool) -> int:
     from pipeline.hml.onnx_export import network_onnx
 
     ensemble = load_bundle(model)
-    content = network_onnx(ensemble, members=members)
+    content, front = network_onnx(ensemble, members=members), ""
+    looker, others = _looker(model, len(ensemble.preprocessing.mean))
+    if looker is not None:
+        from pipeline.encoders.in_front import with_encoder
+
+        content = with_encoder(looker.encoder, looker.kept, content, others=others)
+        size, _, channels = looker.shape
+        front = f", from pixels ({size} x {size} x {channels})"
     with files.whole_file(output) as temporary:
         temporary.write_bytes(content)
     nodes, networks = len(ensemble.hierarchy), ensemble.members["network"].count
-    print(f"{output}: {len(content) / 1e6:.1f} MB, {nodes} nodes, {networks} networks")
+    print(f"{output}: {len(content) / 1e6:.1f} MB, {nodes} nodes, {networks} networks{front}")
     others = [kind for kind in ensemble.members if kind != "network"]
     if others:
         print(f"Not in it: {', '.join(others)}, the mixture and the calibration. Decide at 0.5.")
     return 0
+
+
+def _looker(model: Path, features: int) -> "tuple[Looker | None, int]":
+    """What looks at images, if the bundle has that, and how many features are no image's."""
+    from pipeline.hml.bundle import read_extra
+    from pipeline.prediction import images
+
+    found = images.of(read_extra(model))
+    return found, 0 if found is None else features - len(found.names)

@@ -36,6 +36,7 @@ from pipeline.own_sections import (
     checked,
     features_of,
     hierarchy_of,
+    images_of,
     labels_of,
     whole,
 )
@@ -103,6 +104,9 @@ def understand(request: Request) -> Understood:
         assert features is not None  # else there was a problem
         assert given is not None
         values: dict[str, Any] = {"name": name, "features": features} | given
+        values |= images_of(request, features, problems)
+        if request.images is not None and "images" not in values:
+            problems.raise_if_any()
         if hierarchy is not None:
             values["hierarchy"] = hierarchy
         tables = problems.tried(request.labels, lambda: whole(request, values, columns))
@@ -125,7 +129,7 @@ def _look_at_features(
     columns: list[Summary] = []
     with offenders.reading(problems, request.features):
         frames.regular(request.features)
-        special = (request.id, request.group, request.split)
+        special = (request.id, request.group, request.split, request.image)
         said: dict[str, kinds.Kind] = {name: "ignored" for name in special if name is not None}
         columns = kinds.understand(request.features, {**said, **request.kinds}, problems)
         features = features_of(request, columns, problems)

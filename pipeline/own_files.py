@@ -6,25 +6,40 @@ from typing import Any
 
 from pipeline.artifacts import paths
 from pipeline.config import Config
-from pipeline.config.tables import TableFile
+from pipeline.config.tables import ImageFolder, TableFile
 from pipeline.datasets import registry
-from pipeline.datasets.tables import frames, strings
+from pipeline.datasets.tables import frames, pictures, strings
 from pipeline.datasets.tables.columns import Plan
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.source import OwnTables
 from pipeline.datasets.verified import sha256_of
+from pipeline.encoders import weights
 
 
 def changed(config: Config) -> list[tuple[str, Any]]:
     """The sha256 of files of one's own that have changed, as changes of params.yaml."""
-    found: list[tuple[str, Any]] = []
+    found: list[tuple[str, Any]] = [*weights.renewed(config.images.encoder)]
     for role, file in _roles(config).items():
         # Who has only the copies in data/raw, from a DVC remote, runs with these.
         if not Path(file.path).is_file():
             continue
         if (sha256 := sha256_of(frames.regular(Path(file.path)))) != file.sha256:
             found.append((f"tables.{role}.sha256", sha256))
+    if (folder := images(config)) is None:
+        return found
+    assert config.tables is not None
+    features = config.tables.features
+    root, table = Path(folder.path), Path(features.path)
+    if root.is_dir() and table.is_file() and features.image is not None:
+        names = pictures.names_in(table, features.image)
+        if (sha256 := pictures.changed(root, names, folder.sha256)) is not None:
+            found.append(("tables.images.sha256", sha256))
     return found
+
+
+def images(config: Config) -> ImageFolder | None:
+    """The folder of images of one's own, if there is one."""
+    return config.tables.images if config.tables is not None and _roles(config) else None
 
 
 def gone(config: Config) -> Iterator[str]:

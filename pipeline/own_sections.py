@@ -5,9 +5,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
+from pipeline.artifacts import paths
 from pipeline.config import parse
+from pipeline.config.images import Images
+from pipeline.config.load import read
 from pipeline.config.tables import Tables
-from pipeline.datasets.tables import frames, hierarchies, layouts, offenders, strings
+from pipeline.datasets.tables import (
+    frames,
+    hierarchies,
+    layouts,
+    offenders,
+    pictures,
+    strings,
+)
 from pipeline.datasets.tables.files import several, shown
 from pipeline.datasets.tables.kinds import INDEX, Kind, Summary
 from pipeline.datasets.tables.problems import Problems
@@ -31,6 +43,8 @@ class Request:
         name: of the data set; None takes that of the features.
         kinds: column -> what it is.
         relations: of an ontology that are edges.
+        images: the folder that names of images are relative to.
+        image: the column with these names.
     """
 
     features: Path
@@ -53,6 +67,8 @@ class Request:
     parent: str | None = None
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     relations: Sequence[str] = ()
+    images: Path | None = None
+    image: str | None = None
 
 
 def whole(request: Request, values: dict[str, Any], columns: list[Summary]) -> Tables:
@@ -83,10 +99,13 @@ def checked(values: dict[str, Any]) -> Tables:
 
 def _file(path: Path) -> dict[str, Any]:
     """Path and sha256, relative to the workspace if it lies in there."""
+    return {"path": _relative(path), "sha256": sha256_of(frames.regular(path))}
+
+
+def _relative(path: Path) -> str:
     absolute, workspace = path.absolute(), Path.cwd()
     inside = absolute.is_relative_to(workspace)
-    kept = absolute.relative_to(workspace) if inside else absolute
-    return {"path": kept.as_posix(), "sha256": sha256_of(frames.regular(path))}
+    return (absolute.relative_to(workspace) if inside else absolute).as_posix()
 
 
 # Parameters that are said by options and not checked otherwise.
@@ -98,11 +117,13 @@ _SAID = {
 }
 ANY_FILE = {"path": "-", "sha256": "0" * 64}
 ANY_LABELS = ANY_FILE | {"layout": "delimited", "node": "-"}
+ANY_IMAGES = {"images": ANY_FILE}
 
 
 def alone(features: dict[str, Any]) -> OwnTables:
     """The examples, whatever their labels are."""
-    return OwnTables("-", checked({"features": features, "labels": ANY_LABELS}))
+    values = {"features": features, "labels": ANY_LABELS}
+    return OwnTables("-", checked(values | ({} if features.get("image") is None else ANY_IMAGES)))
 
 
 def features_of(
@@ -111,7 +132,7 @@ def features_of(
     """The values of `tables.features`; None if a column is not there."""
     there = {column.name: column for column in columns}
     said = {"--id": request.id, "--groups": request.group, "--split": request.split}
-    said["--time"] = request.time
+    said |= {"--time": request.time, "--image": request.image}
     said |= {f"--{kind} {name}": name for name, kind in request.kinds.items()}
     missing = [(o.split()[0], name) for o, name in said.items() if name and name not in there]
     for option, name in missing:
@@ -122,8 +143,14 @@ def features_of(
             )
     if missing:
         return None
-    id_column = request.id or _id_column(columns, request, problems)
-    special = {id_column, request.group, request.split, request.time}
+    image = None
+    with problems.collecting(request.features):
+        image = _image_column(columns, request)
+    if image is None and request.images is not None:
+        return None
+    # Names of images tell examples apart, but for those who have ids as well.
+    id_column = request.id or _id_column(columns, request, problems) or image
+    special = {id_column, request.group, request.split, request.time, image}
     lists: dict[str, list[str]] = {kind: [] for kind in _NAMED}
     for column in columns:
         if column.name not in special and column.kind in lists:
@@ -133,8 +160,67 @@ def features_of(
         "group": request.group,
         "split": request.split,
         "time": request.time,
+        "image": image,
     }
+    for column in columns:
+        if column.name == image:
+            column.kind, column.why = "image", ""
     return found | {kind: names for kind, names in lists.items() if names}
+
+
+def _image_column(columns: list[Summary], request: Request) -> str | None:
+    """The column that was said to hold names of images, or the first one that does.
+
+    Raises:
+        ConfigError: a column without a folder.
+        DatasetError: no column has such names.
+    """
+    if request.images is None:
+        if request.image is not None:
+            raise ConfigError(
+                "--image: expected --images as well, the folder that its names are relative to, "
+                "found none"
+            )
+        return None
+    if request.image is not None:
+        return request.image
+    from pipeline.images.folder import SUFFIXES
+
+    said = {request.group, request.split, request.time, request.label_column, *request.kinds}
+    free = [column for column in columns if column.name not in said and not column.missing]
+    for column in free:
+        if column.kind in ("ignored", "categorical", "text"):
+            names = text(request.features, column.name, "the name of an image")
+            if all(name.lower().endswith(SUFFIXES) for name in names):
+                return column.name
+    raise DatasetError(
+        f"{request.features}: expected a column of names such as cats/1.jpg, or --image to say "
+        f"which, found none among {several([column.name for column in columns])}"
+    )
+
+
+def images_of(request: Request, features: dict[str, Any], problems: Problems) -> dict[str, Any]:
+    """The values of `tables.images`, where there are images.
+
+    Every file is decoded once, so that whatever is wrong with one is known before anything is
+    written.
+
+    Raises:
+        DatasetError: the folder is not there, or files are no images; names them.
+    """
+    if request.images is None:
+        return {}
+    root, names = request.images, pictures.names_in(request.features, features["image"])
+    with problems.collecting(root):
+        sha256 = pictures.judged(root, names, _options())
+        return {"images": {"path": _relative(root), "sha256": sha256}}
+    return {}
+
+
+def _options() -> Images:
+    """The section `images` of params.yaml, whatever stands in others."""
+    _, values = read(paths.PARAMS, YAML(typ="safe", pure=True))
+    return parse({"images": values.get("images", {})}, str(paths.PARAMS)).images
 
 
 def _id_column(columns: list[Summary], request: Request, problems: Problems) -> str | None:
@@ -199,7 +285,7 @@ def _name_numbers(features: dict[str, Any], columns: list[Summary]) -> None:
     Where they are very many, such as those of arrays, whoever reads params.yaml is spared.
     """
     others = {name for kind in _NAMED for name in features.get(kind, [])}
-    others |= {features[role] for role in ("id", "group", "split", "time")}
+    others |= {features[role] for role in ("id", "group", "split", "time", "image")}
     numeric = [column.name for column in columns if column.name not in others]
     if len(numeric) <= _LISTED:
         features["numeric"] = numeric
@@ -234,7 +320,7 @@ def hierarchy_of(request: Request, path: Path) -> dict[str, Any]:
 def _keep_labels_out(values: dict[str, Any], columns: list[Summary]) -> None:
     """Columns of labels that stand among the features are none."""
     given, features = values["labels"], values["features"]
-    special = {features[role] for role in ("id", "group", "split", "time")}
+    special = {features[role] for role in ("id", "group", "split", "time", "image")}
     if given["layout"] == "one_hot":
         raise DatasetError(
             f"{given['path']}: expected labels as zeros and ones in a table of their own, found "

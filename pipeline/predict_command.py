@@ -2,9 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.tables.files import cut
 from pipeline.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from pipeline.prediction.model import Model
 
 
 def run(
@@ -18,8 +22,12 @@ def run(
     per_example: int | None,
     id_column: str | None,
     ignore_unknown: bool,
+    images: Path | None = None,
+    told: dict[str, Any],
 ) -> int:
     """Predict, print what was found, and on stderr what to be careful with; return 0.
+
+    All that is printed is added to `told`, too, and which model it was.
 
     Raises:
         ArtifactError, DatasetError: see `prediction.predict`.
@@ -35,13 +43,37 @@ def run(
         )
     from pipeline.prediction.predict import Request, predict  # torch takes seconds to import
 
-    asked = Request(rule, top, least, per_example, id_column, ignore_unknown)
+    asked = Request(rule, top, least, per_example, id_column, ignore_unknown, images)
     found = predict(bundle, table, output, asked)
     share = found.decided / found.rows
+    # Of several workspaces, or of a bundle that was handed on: which model was it?
+    of = "," if (name := found.model.dataset) is None else f" by the model of {cut(name)}:"
     print(
-        f"{found.rows:,} examples, {share:.1f} nodes each by the rule {found.rule}; "
+        f"{found.rows:,} examples{of} {share:.1f} nodes each by the rule {found.rule}; "
         f"{found.without:,} without any. Written to {output}"
     )
     for note in found.notes:
         print(f"Note: {note}", file=sys.stderr)
+    told |= _about(bundle, found.model) | {
+        "input": str(table),
+        "output": str(output),
+        "rule": found.rule,
+        "examples": found.rows,
+        "decided": found.decided,
+        "without": found.without,
+        "notes": [*found.notes],
+    }
     return 0
+
+
+def _about(bundle: Path, model: "Model") -> dict[str, Any]:
+    """Which bundle it was, and what it learnt from, as far as it says so."""
+    dataset = model.made.get("dataset")
+    if isinstance(dataset, dict):
+        dataset = {key: dataset.get(key) for key in ("name", "source", "version")}
+    return {
+        "model": str(bundle),
+        "bundle_sha256": model.sha256,
+        "method": model.made.get("method"),
+        "dataset": dataset,
+    }

@@ -44,6 +44,7 @@ class Event:
 
 class _Sink(Protocol):
     pause: float  # least seconds between two updates of one bar
+    whole: bool  # whether a bar is shown when its units are done, and not only when it ends
 
     def show(self, event: Event, seconds: float) -> None:
         """Show a bar's state, `seconds` after its start."""
@@ -63,14 +64,21 @@ class Bar:
         self._lock = threading.Lock()
         self._started = self._shown = time.monotonic()
 
-    def advance(self, units: int = 1, *, note: str | None = None) -> None:
-        """Say that `units` more are done; `note` stays beside the bar until the next one."""
+    def advance(self, units: int = 1, *, note: str | None = None, more: bool = False) -> None:
+        """Say that `units` more are done; `note` stays beside the bar until the next one.
+
+        With `more` it says what goes on behind the last unit, which is not counted.
+        """
         with self._lock:
             self._event.done += units
             if note is not None:
                 self._event.note = note
             now = time.monotonic()
-            if now - self._shown >= self._sink.pause:
+            if self._event.done < self._event.total:
+                due = now - self._shown >= self._sink.pause
+            else:  # as lines it comes with the end, unless there is more to say
+                due = self._sink.whole or more
+            if due:
                 self._shown = now
                 self._sink.show(self._event, now - self._started)
 
@@ -131,6 +139,7 @@ def parse(line: str) -> Event | None:
 
 class _Events:
     pause = EVENT_PAUSE
+    whole = True
 
     def show(self, event: Event, seconds: float) -> None:
         # One write call, so that lines of several threads do not mix.
@@ -143,10 +152,18 @@ class _Events:
 
 class _Lines:
     pause = LINE_PAUSE
+    whole = False
+
+    def __init__(self) -> None:
+        self._said = False  # that all units are done, with what goes on behind them
 
     def show(self, event: Event, seconds: float) -> None:
         if seconds < self.pause and (event.nested or not event.ended):
             return  # short work is no news, unless it is the whole of it
+        if event.ended and self._said:
+            print(f"{event.label}: took {seconds:.0f} s", flush=True)
+            return
+        self._said = event.done >= event.total
         print(line(event, seconds), flush=True)
 
     def note(self, text: str) -> None:
@@ -155,6 +172,7 @@ class _Lines:
 
 class _Terminal:
     pause = 0.0  # rich limits its own refreshing
+    whole = True
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -187,17 +205,42 @@ class _Terminal:
 
 def bars(**options: Any) -> Any:
     """A `rich.progress.Progress` whose tasks hold the fields of an event."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        """Time left by all that is done so far: by the latest units alone it jumps to and fro."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._at: dict[int, tuple[float, float]] = {}  # task -> done, and seconds at that
+
+        def render(self, task: Task) -> Text:
+            elapsed = task.elapsed or 0.0
+            if task.finished:
+                return Text(_clock(task.finished_time or elapsed), "progress.elapsed")
+            done, at = self._at.get(task.id, (0.0, 0.0))
+            if task.completed != done:
+                done, at = self._at[task.id] = task.completed, elapsed
+            if not done or task.total is None:
+                return Text("-:--:--", "progress.remaining")
+            left = at / done * (task.total - done) - (elapsed - at)
+            return Text(_clock(max(0.0, left)), "progress.remaining")
 
     # markup=False: labels and notes can hold names from data.
     return Progress(
         TextColumn("{task.description}", markup=False, style="default"),
         BarColumn(bar_width=24),
         TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}s", markup=False),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        Left(),
         TextColumn("{task.fields[note]}", markup=False, style="dim"),
         **options,
     )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def line(event: Event, seconds: float) -> str:
@@ -207,7 +250,7 @@ def line(event: Event, seconds: float) -> str:
         parts.append(event.note)
     if event.ended:
         parts.append(f"took {seconds:.0f} s")
-    elif event.done:
+    elif 0 < event.done < event.total:
         parts.append(f"about {seconds / event.done * (event.total - event.done):.0f} s left")
     return ", ".join(parts)
 

@@ -134,6 +134,22 @@ def test_read_only_parameters_stay_as_they_are(monkeypatch: pytest.MonkeyPatch):
     assert Path("params.yaml").read_text() == PARAMS
 
 
+def test_a_change_is_undone_to_the_byte_unless_others_have_written_since():
+    path = Path("params.yaml")
+    before = PARAMS.replace("\n", "\r\n").encode()
+    path.write_bytes(before)
+    change = edit.plan([("seed", 1)])
+    assert not change.undo()  # there is nothing yet
+    change.write()
+    assert path.read_bytes() != before
+    assert change.undo()
+    assert path.read_bytes() == before
+    change.write()
+    path.write_text(written := path.read_text() + "# mine\n")
+    assert not change.undo()
+    assert path.read_text() == written
+
+
 def test_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]):
     Path("data").write_text("in the way")
     assert __main__.main(["fetch"]) == 2

@@ -270,6 +270,26 @@ def test_check_lists_the_files_that_are_wrong(arguments, capsys):
     assert snapshot() == before
 
 
+def test_check_as_json_names_what_is_here_and_what_is_wrong(capfd):
+    assert cli.main(["data", "check", "--json"]) == 0
+    head = {"schema": 1, "outcome": "completed", "error": None}
+    assert json.loads(capfd.readouterr().out) == head | {"datasets": []}
+    put_here()
+    toy = {"name": "toy", "state": "verified", "folder": "data/raw/toy", "files": 2, "wrong": {}}
+    assert cli.main(["data", "check", "toy", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == head | {"datasets": [toy]}
+    (FOLDER / "b.txt").write_bytes(b"")
+    assert cli.main(["data", "check", "--json"]) == 2
+    out, err = capfd.readouterr()
+    found = json.loads(out)
+    assert found["outcome"] == "refused"
+    assert err.endswith(f"{found['error']}\n")
+    wrong = f"expected sha256 {FILES[1].sha256} of data/raw/toy/b.txt, found an empty file"
+    assert found["datasets"] == [toy | {"state": "damaged", "wrong": {"b.txt": wrong}}]
+    assert cli.main(["data", "check", "lost", "--json"]) == 2
+    assert json.loads(capfd.readouterr().out)["error"] == "nobody has the file c.txt"
+
+
 # list
 
 

@@ -12,7 +12,11 @@ from pipeline import data_card, own_data
 from pipeline.errors import DatasetError
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "docs").rglob("*.md")]
+DOCUMENTS = [
+    *(ROOT / "README.md", ROOT / "data" / "README.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "benchmarks" / "notebook").glob("*.md"),
+]
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 

@@ -74,7 +74,7 @@ def test_without_the_package_the_message_says_how_to_get_it(
 ):
     monkeypatch.setattr(export_command, "find_spec", lambda name: None)
     code = export(model, tmp_path / "networks.onnx")
-    refused(capsys, "expected the package onnx, which writes the file, found none. Run", code)
+    refused(capsys, "expected the package onnx, which writes the file, found none. Install", code)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -234,7 +234,7 @@ def test_a_file_that_is_gone_is_noted_where_its_copy_is_there(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     init()
-    monkeypatch.setattr(terminal, "run", lambda: 0)
+    monkeypatch.setattr(terminal, "run", lambda told: 0)
     copies = Path("data/raw/features")
     copies.mkdir(parents=True)
     for name in ("labels.csv", "hierarchy.csv"):
@@ -303,10 +303,116 @@ def test_labels_that_are_no_paths_need_a_hierarchy():
         own_data.understand(put(features, labels))
 
 
+NAMES = ["animal", "fox", "red fox", "grey wolf", "barn owl", "tawny owl", "owl, snowy"]
+OF_NAMES = "child;parent\n" + "".join(f"{name};{NAMES[0]}\n" for name in NAMES[1:])
+
+
+def named(cells: list[str], *, in_features: bool) -> own_data.Request:
+    """Files whose labels are in a column of the features, or in a table of their own."""
+    rows = [f"e{row};{row}.5;{cell}\n" for row, cell in enumerate(cells)]
+    features = "id;x;species\n" + "".join(rows)
+    labels = "id;species\n" + "".join(f"e{row};{cell}\n" for row, cell in enumerate(cells))
+    request = replace(put(features, labels, OF_NAMES), label_column="species")
+    return replace(request, labels=request.features) if in_features else request
+
+
+@pytest.mark.parametrize("in_features", [True, False])
+@pytest.mark.parametrize("wrong", ["Red fox", "red foxx", "Owl, snowy", "FOX"])
+def test_a_misspelt_label_is_one_problem_and_makes_no_blank_or_comma_a_delimiter(
+    wrong: str, in_features: bool
+):
+    cells = NAMES[1:] * 4
+    cells[9] = wrong
+    with pytest.raises(DatasetError) as error:
+        own_data.understand(named(cells, in_features=in_features))
+    meant = wrong.lower().replace("xx", "x")
+    file = "f.csv" if in_features else "l.csv"
+    assert str(error.value) == (
+        f"{file}, line 11: expected nodes of the hierarchy, found '{wrong}'; "
+        f"did you mean '{meant}'?"
+    )
+
+
+def test_labels_with_nothing_alike_are_all_named_as_they_stand():
+    cells = [*NAMES[1:] * 4, "grey heron", "stoat"]
+    with pytest.raises(DatasetError) as error:
+        own_data.understand(named(cells, in_features=True))
+    assert str(error.value).startswith("2 problems in 1 file:\n")
+    assert "line 26: expected nodes of the hierarchy, found 'grey heron'" in str(error.value)
+    assert "line 27: expected nodes of the hierarchy, found 'stoat'" in str(error.value)
+
+
+@pytest.mark.parametrize("sign", [" ", ",", "|", "\t"])
+def test_what_is_between_nodes_is_found_in_spite_of_a_misspelt_one(sign: str):
+    cells = [f"a{sign}b", "c", f"b{sign}c", "a"] * 6 + [f"C{sign}a", f"b{sign}d", "b"]
+    rows = "".join(f"e{row};{row}.5;{cell}\n" for row, cell in enumerate(cells))
+    tree = "child,parent\na,top\nb,top\nc,top\n"
+    request = put(f"id;x;what\n{rows}", "", tree)
+    with pytest.raises(DatasetError) as error:
+        own_data.understand(replace(request, labels=request.features, label_column="what"))
+    said = str(error.value)
+    assert said.startswith("2 problems in 1 file:\n")
+    assert "line 26: expected nodes of the hierarchy, found 'C'; did you mean 'c'?" in said
+    assert "line 27: expected nodes of the hierarchy, found 'd'" in said
+
+
+ILLS = ["asthma", "diabetes", "flu", "gout", "measles"]
+OF_ILLS = "child,parent\n" + "".join(f"{name},ill\n" for name in ILLS)
+
+
+def ills(cells: list[str], **said: Any) -> str:
+    """What is wrong with a column of these labels."""
+    rows = "".join(f"e{row}#{row}.5#{cell}\n" for row, cell in enumerate(cells))
+    Path("f.tsv").write_text(f"id#x#ill\n{rows}".replace("#", "\t"), encoding="utf-8")
+    request = replace(put("-", "-", OF_ILLS), features=Path("f.tsv"), labels=Path("f.tsv"))
+    with pytest.raises(DatasetError) as error:
+        own_data.understand(replace(request, label_column="ill", **said))
+    return str(error.value).replace("f.tsv, line 92: expected nodes of the hierarchy, ", "")
+
+
+@pytest.mark.parametrize("sign", [";", "|", "; "])
+def test_the_only_cell_with_two_labels_is_cut_though_one_is_misspelt(sign: str):
+    found = ills([*ILLS * 18, f"asthma{sign}diabetis"])
+    assert found == "found 'diabetis'; did you mean 'diabetes'?"
+
+
+def test_a_blank_between_nodes_is_found_in_spite_of_one_misspelt_among_few():
+    cells = [*ILLS * 17, "gout", "flu", "asthma", "flu asthma", "flu gout", "flu asthmo"]
+    assert ills(cells) == "found 'asthmo'; did you mean 'asthma'?"
+
+
+@pytest.mark.parametrize(
+    ("cell", "said", "found"),
+    [
+        # Who took the nearest node for these would lose the other one.
+        ("asthma,diabetis", {}, "--delimiter ',' says what is between them"),
+        ("flu asthmo", {}, "--delimiter ' ' says what is between them"),
+        ("asthmo;diabetis", {}, "--delimiter ';' says what is between them"),
+        ("asthma;diabetes", {"delimiter": "|"}, "--delimiter ';' says what is between them"),
+    ],
+)
+def test_no_node_is_suggested_for_a_cell_of_several(cell: str, said: dict[str, Any], found: str):
+    assert ills([*ILLS * 18, cell], **said) == f"found '{cell}'; are these several nodes? {found}"
+
+
+def test_where_another_sign_is_between_nodes_it_is_named():
+    found = ills([*ILLS * 17, *["flu|gout"] * 5, "asthma;diabetis"])
+    assert found.endswith(
+        "found 'asthma;diabetis'; are these several nodes? '|' is between them elsewhere"
+    )
+
+
+def test_a_node_that_has_another_one_in_its_name_is_suggested_all_the_same():
+    cells = [*NAMES[1:] * 4, "rad fox", "fox wolff"]
+    with pytest.raises(DatasetError) as error:
+        own_data.understand(named(cells, in_features=True))
+    assert "found 'rad fox'; did you mean 'red fox'?" in str(error.value)
+
+
 def test_a_column_of_zeros_and_ones_that_is_no_node_is_named():
     features = "id,x\n" + "".join(f"e{row},{row}.5\n" for row in range(12))
     rows = "".join(f"e{row},{row % 2},1,0\n" for row in range(12))
-    with pytest.raises(DatasetError, match=r"as 2 are \(such as 'top'\), found 'topp'"):
+    with pytest.raises(DatasetError, match=r"as 2 are, found 'topp'; did you mean 'top'\?"):
         own_data.understand(put(features, f"id,a,b,topp\n{rows}", TREE))
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.cluster`: measure, and print a table for docs/clusters.md.
+"""`python -m benchmarks.cluster`: measure, write results.json and the table of docs/clusters.md.
 
 All runs on this machine, so wall clocks say little where it is busy: what bounds a cluster is the
 processor time of its scheduler and of the coordinator, each of which has a core of its own.
@@ -13,13 +13,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from benchmarks.cluster import table
+from benchmarks.speed import machine
 from pipeline.benchmark import results, study
 from pipeline.benchmark.study import Study
 from pipeline.cluster import connection
-from pipeline.cluster.connection import Cluster
 
 STUDY = Path("benchmarks/rare_nodes/study.yaml")
 SECONDS = 20.0  # of doing nothing
@@ -29,34 +31,30 @@ PREFECT_TASKS = 60
 def main() -> None:
     """Measure all parts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster")
-    parser.add_argument("--workers", type=int, default=8, help="processes of four threads each")
-    parser.add_argument("--tasks", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=3, help="processes of four threads each")
+    parser.add_argument("--tasks", type=int, default=600)
     asked = parser.parse_args()
     grid = study.load(STUDY)
-    print("| what | measured |\n|---|---|")
+    measured: dict[str, Any] = {"machine": machine.where(), **vars(asked)}
     with tempfile.TemporaryDirectory() as folder, _scheduler(Path(folder)) as (address, scheduler):
         alone = _idle(scheduler)
-        _row("scheduler: without a worker", f"{1000 * alone:.1f} ms CPU per second")
+        measured["scheduler_alone"] = round(alone, 4)
         with _workers(address, Path(folder), asked.workers):
-            _of_tasks(address, scheduler, alone, grid, asked.tasks)
-    _of_files(grid)
-    _of_prefect()
-    _of_processes()
-
-
-def _row(what: str, value: str) -> None:
-    print(f"| {what} | {value} |", flush=True)
+            measured |= _of_tasks(address, scheduler, grid, asked.tasks)
+    measured |= {**_of_files(grid), "prefect_task": _of_prefect(), "process": _of_processes()}
+    table.RESULTS.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    table.write(measured)
+    print(table.markdown(measured))
 
 
 @contextmanager
 def _scheduler(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    file, started = folder / "scheduler.json", time.perf_counter()
+    file = folder / "scheduler.json"
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file"]
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *options, str(file)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while not (file.exists() and file.read_text()):
             time.sleep(0.02)
-        _row("scheduler: start", f"{time.perf_counter() - started:.1f} s")
         try:
             yield json.loads(file.read_text())["address"], psutil.Process(process.pid)
         finally:
@@ -84,51 +82,29 @@ def _idle(scheduler: psutil.Process) -> float:
 
 
 def _of_tasks(
-    address: str, scheduler: psutil.Process, alone: float, grid: Study, tasks: int
-) -> None:
+    address: str, scheduler: psutil.Process, grid: Study, tasks: int
+) -> dict[str, float | int]:
     """Tasks that carry and return what a seed does, and do nothing."""
     from pipeline.benchmark import remote
 
-    started = time.perf_counter()
     with connection.reach(address) as cluster:
-        _row("reaching it, versions and code compared", f"{time.perf_counter() - started:.1f} s")
         time.sleep(10)  # all have come
-        workers = cluster.workers
-        each = (_idle(scheduler) - alone) / workers
-        _row(
-            f"scheduler: each of {workers} workers, for its signs of life",
-            f"{1000 * each:.2f} ms CPU per second",
-        )
-
+        idle = _idle(scheduler)
         cell = next(iter(grid.cells.values()))
         job, document = remote.job(grid, cell, 0, 1), _document(grid)
-        own, busy, started = time.process_time(), _cpu(scheduler), time.perf_counter()
+        own, busy = time.process_time(), _cpu(scheduler)
         futures = [cluster.submit(_echo, job, document) for _ in range(tasks)]
         for future in cluster.completed(futures):
             cluster.result(future)
-        took = time.perf_counter() - started
-        _row(
-            f"a task and its result, {len(json.dumps(document)) // 1000} kB there and back",
-            f"{1000 * took / tasks:.1f} ms; coordinator {_ms(time.process_time() - own, tasks)}, "
-            f"scheduler {_ms(_cpu(scheduler) - busy, tasks)}",
-        )
-        _of_data(cluster, workers)
+        return {
+            "scheduler_with_workers": round(idle, 4),
+            "result_bytes": len(json.dumps(document)),
+            "scheduler_task": round((_cpu(scheduler) - busy) / tasks, 5),
+            "coordinator_task": round((time.process_time() - own) / tasks, 5),
+        }
 
 
-def _of_data(cluster: Cluster, workers: int) -> None:
-    from pipeline.benchmark import remote
-
-    size, started = 20_000_000, time.perf_counter()
-    raw = cluster.submit(remote.same, {"file": bytes(size)})
-    addresses = [*cluster.client.scheduler_info(n_workers=-1)["workers"]]
-    copies = [cluster.submit(_length, raw, workers=[address]) for address in addresses]
-    for copy in copies:
-        cluster.result(copy)
-    took = time.perf_counter() - started
-    _row(f"raw files of 20 MB to {workers} workers, on loopback", f"{took:.1f} s")
-
-
-def _of_files(grid: Study) -> None:
+def _of_files(grid: Study) -> dict[str, float | int]:
     """What the coordinator does with a seed, and with a cell, in a study of a hundred cells."""
     from flows import stages
 
@@ -136,47 +112,39 @@ def _of_files(grid: Study) -> None:
     result = results.read(grid, cell)
     assert result is not None
     before = grid.file(cell).read_bytes()
-    started, own, rounds = time.perf_counter(), time.process_time(), 20
+    own, rounds = time.process_time(), 20
     for _ in range(rounds):
         results.add(grid, cell, result, result["runs"][0])
-    took = time.perf_counter() - started
-    _row("coordinator: a seed's result into its file", _ms(time.process_time() - own, rounds))
-    del took
+    seed = (time.process_time() - own) / rounds
     grid.file(cell).write_bytes(before)
     lock = STUDY.with_name("dvc.lock")
-    kept, own, rounds = lock.read_bytes(), time.process_time(), 5
+    kept, rounds = lock.read_bytes(), 5
     stages.commit(stage)
     own = time.process_time()
     for _ in range(rounds):
         stages.commit(stage)
-    cells = len(grid.cells)
-    spent = _ms(time.process_time() - own, rounds)
-    _row(f"coordinator: a cell into dvc.lock, of {cells} cells", spent)
+    spent = (time.process_time() - own) / rounds
     lock.write_bytes(kept)
+    return {"cells": len(grid.cells), "seed_file": round(seed, 4), "cell_lock": round(spent, 3)}
 
 
-def _of_prefect() -> None:
+def _of_prefect() -> float:
     from flows import server, study
 
     with server.starting():
         pass
-    own, started = time.process_time(), time.perf_counter()
+    own = time.process_time()
     study.benchmark([f"x:{number}" for number in range(PREFECT_TASKS)], PREFECT_TASKS, _Nothing())
-    took = time.perf_counter() - started
-    _row(
-        f"coordinator: a task of Prefect, {PREFECT_TASKS} side by side",
-        f"{_ms(time.process_time() - own, PREFECT_TASKS)}, {1000 * took / PREFECT_TASKS:.0f} ms",
-    )
+    return round((time.process_time() - own) / PREFECT_TASKS, 4)
 
 
-def _of_processes() -> None:
+def _of_processes() -> float:
     command = [sys.executable, "-c", "import pipeline.benchmark.cell"]
     before = psutil.Process().cpu_times()
     subprocess.run(command, check=True)
     subprocess.run(command, check=True)
     after = psutil.Process().cpu_times()
-    spent = sum(after[2:4]) - sum(before[2:4])
-    _row("worker: a seed's process until it prepares", f"{spent / 2:.1f} s CPU")
+    return round((sum(after[2:4]) - sum(before[2:4])) / 2, 2)
 
 
 def _document(grid: Study) -> dict[str, object]:
@@ -191,17 +159,9 @@ def _echo(job: object, document: dict[str, object]) -> dict[str, object]:
     return document
 
 
-def _length(raw: dict[str, bytes]) -> int:
-    return len(raw["file"])
-
-
 def _cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return times.user + times.system
-
-
-def _ms(seconds: float, count: int) -> str:
-    return f"{1000 * seconds / count:.1f} ms CPU"
 
 
 class _Nothing:

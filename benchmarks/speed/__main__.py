@@ -13,7 +13,18 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.speed import bounds, breakdown, machine, problems, rows, scale, startup, table
+from benchmarks.speed import (
+    bounds,
+    breakdown,
+    feeding,
+    machine,
+    problems,
+    report,
+    rows,
+    scale,
+    startup,
+    table,
+)
 from benchmarks.speed.bounds import Bound
 from benchmarks.speed.rows import Row
 
@@ -33,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"{part} …", style="dim")
         # Each part has the machine of its own minutes beside it.
         measured[part] = {"machine": machine.describe(machine.measure()), **PARTS[part]()}
-    results |= measured
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        results |= measured
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     table.write(table.tables(results), PAGE)
     table.show(table.tables(measured), console)
     if not os.environ.get(problems.HMC_DIR):
@@ -86,6 +97,8 @@ def _profile() -> dict[str, Any]:
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "bounds": lambda: _verdicts(bounds.measure()),
     "start": lambda: _verdicts(startup.measure()),
+    "images": lambda: _verdicts(feeding.measure()),
+    "report": lambda: _verdicts(report.measure()),
     "scale": lambda: _verdicts(scale.measure()),
     "rows": _rows,
     "profile": _profile,

@@ -31,7 +31,15 @@ def measure(*, copied: int = _COPIED, side: int = _SIDE, rounds: int = 9) -> Mac
 
 
 def describe(machine: Machine) -> dict[str, Any]:
-    """Where and when something was measured."""
+    """Where and when something was measured, and what is possible there."""
+    return where() | {
+        "gigabytes_per_second": round(machine.bytes_per_second / 1e9, 2),
+        "gigaflops_per_second": round(machine.flops_per_second / 1e9, 1),
+    }
+
+
+def where() -> dict[str, Any]:
+    """Where and when: date, processor, cores and versions."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
@@ -39,8 +47,6 @@ def describe(machine: Machine) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("torch", "numpy", "numba", "prefect", "dvc")},
-        "gigabytes_per_second": round(machine.bytes_per_second / 1e9, 2),
-        "gigaflops_per_second": round(machine.flops_per_second / 1e9, 1),
     }
 
 

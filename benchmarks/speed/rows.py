@@ -17,6 +17,7 @@ from pipeline.hml.decisions import half_cuts
 from pipeline.hml.evaluation import evaluate
 from pipeline.hml.members import NetworkMembers
 from pipeline.hml.network import Networks
+from pipeline.hml.predictions import Predictions
 from pipeline.hml.preprocessing import Standardizer
 from pipeline.hml.training import Training
 
@@ -230,7 +231,8 @@ def _evaluation(problem: Problem, members: int) -> Callable[[], object]:
 
     def run() -> None:
         decide = {"half": partial(ensemble.decide, rule="half")}
-        evaluate(labels, predict, decide, ensemble.share, weights, {}, scored=problem.scored)
+        predictions = Predictions(labels, predict, problem.scored)
+        evaluate(predictions, decide, ensemble.share, weights, {})
 
     return run
 

@@ -18,7 +18,7 @@ Content = tuple[str, Sequence[str], list[list[str]]]  # title, head, rows
 
 def tables(results: dict[str, Any]) -> Iterator[Content]:
     """The tables of the parts that results hold."""
-    for part in ("bounds", "start", "scale"):
+    for part in ("bounds", "start", "images", "report", "scale"):
         if part in results:
             yield _bounds(part, results[part])
     if "rows" in results:
@@ -50,12 +50,22 @@ def write(contents: Iterator[Content], page: Path) -> None:
         raise ValueError(f"expected the lines {BEGIN} and {END} in {page}, found none")
     head, _, rest = text.partition(BEGIN)
     tail = rest.partition(END)[2]
-    body = "\n\n".join(_markdown(*content) for content in contents)
-    page.write_text(f"{head}{BEGIN}\n\n{body}\n\n{END}{tail}", encoding="utf-8")
+    page.write_text(f"{head}{BEGIN}\n\n{markdown(contents)}\n\n{END}{tail}", encoding="utf-8")
+
+
+def markdown(contents: Iterator[Content]) -> str:
+    """The tables as the page has them, between its markers."""
+    return "\n\n".join(_markdown(*content) for content in contents)
 
 
 def _bounds(part: str, entry: dict[str, Any]) -> Content:
-    titles = {"bounds": "The core", "start": "Start-up", "scale": "Scale"}
+    titles = {
+        "bounds": "The core",
+        "start": "Start-up",
+        "images": "Images",
+        "report": "The report",
+        "scale": "Scale",
+    }
     rows = [
         [
             bound["name"],

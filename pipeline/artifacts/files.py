@@ -1,5 +1,6 @@
 """Reading and writing files so that a reader never sees half of one."""
 
+import contextlib
 import json
 import os
 import re
@@ -14,15 +15,18 @@ from pipeline.errors import ArtifactError, WorkspaceError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes `path`'s place only if the block succeeds."""
+def whole_file(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it takes `path`'s place only if the block succeeds.
+
+    mkstemp's own mode, 0600, would hide artifacts from colleagues.
+    """
     with _writable(path):
         handle, name = tempfile.mkstemp(**_beside(path))
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp's 0600 would hide artifacts from colleagues
+        temporary.chmod(mode)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -44,6 +48,28 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 _UNFINISHED = re.compile(r"\..+\.(\d+)-[a-z0-9_]{8}\.unfinished(\.old)?")
+
+
+def clear(path: Path) -> None:
+    """Remove what processes that are no more have left beside `path` instead of it."""
+    for other in path.parent.iterdir():
+        match = _UNFINISHED.fullmatch(other.name)
+        if match and other.name.startswith(f".{path.name}.{match[1]}-"):
+            with contextlib.suppress(OSError):
+                if not other.is_dir() and not alive(int(match[1]), other.lstat().st_ctime):
+                    other.unlink()
+
+
+def alive(pid: int, since: float) -> bool:
+    """Whether the process that wrote something at `since` still is."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).create_time() <= since
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def _beside(path: Path) -> dict[str, Any]:

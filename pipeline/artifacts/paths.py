@@ -26,6 +26,7 @@ COST = Path("reports/cost.json")
 MANIFEST = Path("reports/manifest.json")
 STATE = Path(".rarenode")  # studies and other things that outlive a stage
 CHECKPOINTS = STATE / "checkpoints"  # of trainings that were interrupted
+ENCODERS = STATE / "encoders"  # pretrained, for the cells of studies
 DOWNLOADS = STATE / "downloads"  # raw files by sha256: DVC empties data/raw before it fetches
 
 

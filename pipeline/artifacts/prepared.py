@@ -18,7 +18,22 @@ SCHEMA = 1
 ENCODER = "encoder"  # a folder
 COLUMNS = "features.json"  # in it: what it makes features of
 UNKNOWN = "unknown.npz"  # where some labels are
+PIXELS, IMAGES = "pixels.npy", "images.parquet"  # where examples are images
+IMAGE = "image"  # features of images are called image:0, image:1 and so on
 SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Images:
+    """What examples look like.
+
+    Attributes:
+        pixels: (example, size, size, channel) uint8. Memory-mapped when read.
+        files: `name` for people, and what else is known of each file; one row per example.
+    """
+
+    pixels: np.ndarray
+    files: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class Prepared:
         edges: `child`, `parent`, both node ids.
         unknown: (example, node) boolean CSR of the labels that are unknown; None: all are known.
         encoder: files from which predictions know how to make the features of new rows, if any.
+        images: of the examples, if there are any.
         info: what dataset.json holds: schema, name, source, version, notice, notes; `write` adds
             the tables' sha256.
     """
@@ -49,21 +65,23 @@ class Prepared:
     info: dict[str, Any]
     encoder: Mapping[str, bytes] = field(default_factory=dict)
     unknown: sparse.csr_array | None = None
+    images: Images | None = None
 
     def rows(self, *splits: str) -> np.ndarray:
         """The row numbers of the examples of these splits, ascending."""
         return np.flatnonzero(self.examples["split"].isin(splits).to_numpy())
 
     @property
-    def text_columns(self) -> frozenset[str]:
-        """Columns of one's own tables whose features are directions of text, `COLUMN:0` and so on.
+    def learnt_columns(self) -> frozenset[str]:
+        """What has features that are learnt, `COLUMN:0` and so on: columns of text, and images.
 
-        Each fit learns directions of its own: those of other rows are other features.
+        Each fit learns features of its own: those of other rows are other ones.
         """
-        if COLUMNS not in self.encoder:
-            return frozenset()
-        columns = json.loads(self.encoder[COLUMNS])["columns"]
-        return frozenset(name for name, kind in columns if kind == "text")
+        found = {IMAGE} if self.images is not None else set[str]()
+        if COLUMNS in self.encoder:
+            columns = json.loads(self.encoder[COLUMNS])["columns"]
+            found |= {name for name, kind in columns if kind == "text"}
+        return frozenset(found)
 
 
 def write(prepared: Prepared, folder: Path = paths.PREPARED) -> None:
@@ -78,6 +96,9 @@ def write(prepared: Prepared, folder: Path = paths.PREPARED) -> None:
         prepared.examples.to_parquet(target / "examples.parquet", index=False)
         prepared.nodes.to_parquet(target / "nodes.parquet", index=False)
         prepared.edges.to_parquet(target / "edges.parquet", index=False)
+        if prepared.images is not None:
+            np.save(target / PIXELS, prepared.images.pixels)
+            prepared.images.files.to_parquet(target / IMAGES, index=False)
         for name, content in prepared.encoder.items():
             (target / ENCODER).mkdir(exist_ok=True)
             (target / ENCODER / name).write_bytes(content)
@@ -104,6 +125,7 @@ def read(folder: Path = paths.PREPARED) -> Prepared:
             nodes=_table(folder / "nodes.parquet", "id", "name", "depth", "scored"),
             edges=_table(folder / "edges.parquet", "child", "parent"),
             info=info,
+            images=_images(folder) if PIXELS in info.get("sha256", {}) else None,
             encoder={file.name: file.read_bytes() for file in (folder / ENCODER).glob("*")},
         )
     except ArtifactError:
@@ -117,6 +139,11 @@ def read(folder: Path = paths.PREPARED) -> Prepared:
 def _labels(path: Path) -> sparse.csr_array:
     with path.open("rb") as stream:  # numpy leaves a damaged archive open
         return sparse.csr_array(sparse.load_npz(stream))
+
+
+def _images(folder: Path) -> Images:
+    pixels = np.load(folder / PIXELS, mmap_mode="r", allow_pickle=False)
+    return Images(pixels, pd.read_parquet(folder / IMAGES))
 
 
 def _table(path: Path, *columns: str) -> pd.DataFrame:

@@ -20,7 +20,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 from scipy import sparse
 
-from pipeline.errors import WorkspaceError
+from pipeline.errors import WorkspaceError, absent
 from pipeline.hml import Hierarchy
 
 _STEP = 0.01  # between cuts, and the first of them: the challenge's own
@@ -143,10 +143,7 @@ def _tables(
     try:
         from cafaeval.evaluation import cafa_eval
     except ImportError:
-        raise WorkspaceError(
-            "expected the package cafaeval to compute F-max and S-min, found none. Run "
-            "`make install`, or install the extra `go`."
-        ) from None
+        raise WorkspaceError(absent("cafaeval", "which computes F-max and S-min", "go")) from None
     evaluator: Any = cafa_eval  # its types say that it never returns
     example, node = np.nonzero(probability >= _STEP)
     with tempfile.TemporaryDirectory() as name, _silent():

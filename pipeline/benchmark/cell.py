@@ -13,16 +13,24 @@ import numpy as np
 import torch
 
 from pipeline.artifacts import paths
-from pipeline.benchmark import quadrants, results
+from pipeline.benchmark import quadrants, results, subsets
 from pipeline.benchmark.expectation import expected_f1
-from pipeline.benchmark.results import REPLICATED, settings_of, written
+from pipeline.benchmark.results import (
+    RARE,
+    RARE_BELOW,
+    REPLICATED,
+    REPLICATED_IN_SETTINGS,
+    settings_of,
+    written,
+)
 from pipeline.benchmark.study import CLASSICAL, Cell, Study
 from pipeline.config import Config
 from pipeline.datasets import registry
+from pipeline.datasets.source import RawDataset, Source
 from pipeline.errors import DatasetError
 from pipeline.hml.evaluation import row_weights
 from pipeline.hml.fitting import Fitted
-from pipeline.stages import evaluate, learning, prepare, train
+from pipeline.stages import curves, evaluate, learning, prepare, train
 from pipeline.stages.evaluate import Model
 from pipeline.stages.learning import Method, Problem
 
@@ -52,20 +60,39 @@ def run(study: Study, cell: Cell, *, again: bool = False) -> None:
     """
     kept = results.runs_of(study, cell)
     source = registry.get(cell.dataset)
-    problem = None
+    raw = made = None
     for seed in cell.seeds:
         if seed in kept and not again:
             continue
-        if problem is None:  # no seed of a study splits the data otherwise
-            config = study.config(cell, seed)
+        if raw is None:
             raw = source.read(paths.raw(cell.dataset))
-            problem = learning.problem(prepare.prepare(raw, source, config))
-            if problem.unknown is not None:
-                raise DatasetError(
-                    f"{cell.dataset}: expected labels that are all known, as the methods of a "
-                    f"study take them, found {problem.unknown.nnz:,} unknown ones"
-                )
-        results.add(study, cell, _about(problem), _run(study, cell, seed, problem))
+        if made is None or study.seeded or cell.setting:  # else no seed splits the data otherwise
+            made = _problem(study, cell, seed, raw, source)
+        problem, cost = made
+        results.add(study, cell, _about(problem), _run(study, cell, seed, problem, cost))
+
+
+def _problem(
+    study: Study, cell: Cell, seed: int, raw: RawDataset, source: Source
+) -> tuple[Problem, dict[str, Any]]:
+    """What a seed learns from, and what its encoder took, the shared pretraining aside."""
+    config, share = study.config(cell, seed), study.train_share(cell)
+    if share < 1:
+        raw = subsets.thinned(raw, share, seed)
+    encoder = None
+    if raw.images is not None:
+        from pipeline.benchmark import pretraining  # an extra
+
+        encoder = pretraining.shared(raw, config)
+    started = time.process_time()
+    problem = learning.problem(prepare.prepare(raw, source, config, encoder))
+    spent = round(time.process_time() - started, 2)
+    if problem.unknown is not None:
+        raise DatasetError(
+            f"{cell.dataset}: expected labels that are all known, as the methods of a study take "
+            f"them, found {problem.unknown.nnz:,} unknown ones"
+        )
+    return problem, {} if raw.images is None else {"cpu_seconds_of_encoder": spent}
 
 
 def _about(problem: Problem) -> dict[str, Any]:
@@ -80,9 +107,14 @@ def _about(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _run(study: Study, cell: Cell, seed: int, problem: Problem) -> dict[str, Any]:
+def _run(
+    study: Study, cell: Cell, seed: int, problem: Problem, cost: dict[str, Any]
+) -> dict[str, Any]:
     config = study.config(cell, seed)
-    methods = {name: _evaluated(model, problem) for name, model in _trained(cell, config, problem)}
+    methods: dict[str, dict[str, Any]] = {}
+    for name, model in _trained(cell, config, problem):
+        methods[name] = _evaluated(model, problem, in_setting=bool(cell.setting))
+        methods[name]["cost"] |= cost
     return {
         "seed": seed,
         "settings": settings_of(study, cell),
@@ -127,11 +159,14 @@ def _ensemble(
     spent = {"cpu_seconds": round(cost["cpu_seconds"] + time.process_time() - started, 2)}
     spent["peak_memory_mb"] = _peak()
     data = problem.data
+    rows = data.rows("train", "valid")
+    if (judged := train.judged(problem, rows)) is not None:
+        rows = rows[judged]
     expected = expected_f1(
         fitted,
         kinds,
         len(data.rows("test")),
-        groups=data.examples["group"].to_numpy()[data.rows("train", "valid")],
+        groups=data.examples["group"].to_numpy()[rows],
         beta=beta,
         scored=problem.scored,
     )
@@ -158,7 +193,7 @@ def _classical(name: str, config: Config, problem: Problem) -> _Trained:
     return _Trained(model, spent, {})
 
 
-def _evaluated(trained: _Trained, problem: Problem) -> dict[str, Any]:
+def _evaluated(trained: _Trained, problem: Problem, *, in_setting: bool) -> dict[str, Any]:
     """Figures on the test split, whose probabilities have to fit into memory."""
     data, model = problem.data, trained.model
     test = data.rows("test")
@@ -167,19 +202,24 @@ def _evaluated(trained: _Trained, problem: Problem) -> dict[str, Any]:
     cost = trained.cost | {"cpu_seconds_to_predict": round(time.process_time() - started, 2)}
     # The same replicates for every method and seed: differences are paired.
     weights = row_weights(data.examples["group"].to_numpy()[test], REPLICATES, seed=0)
-    slices = evaluate.rarity_and_depth(problem)
+    slices, wanted = evaluate.rarity_and_depth(problem), REPLICATED
+    if in_setting:
+        support = problem.support()[problem.scored]
+        slices |= {RARE.partition("/")[2]: support < RARE_BELOW}
+        wanted += REPLICATED_IN_SETTINGS
 
     def predicted(rows: slice) -> np.ndarray:
         return p[rows]
 
-    result = evaluate.measure(model, problem, weights, slices, predict=predicted)
-    names = [name for name in REPLICATED if name in result.figures]
+    predictions = evaluate.on_test(model, problem, predicted)
+    result = evaluate.measure(model, predictions, weights, slices)
+    names = [name for name in wanted if name in result.figures]
     return {
         "test": evaluate.figures(result, slices),
         "replicates": {name: written(result.figures[name][1:]) for name in names},
         "quadrants": quadrants.measure(model, p, problem),
         "brier_skill": _brier_skill(p, model.share, problem, slices),
-        "reliability": evaluate.curves(predicted, problem, slices),
+        "reliability": curves.reliability_curves(predictions, slices),
         "expected": trained.expected,
         "cafa": _gene_ontology(p, problem),
         "cost": cost,
@@ -194,7 +234,7 @@ def _brier_skill(
     error = ((p[:, problem.scored] - y) ** 2).sum(0, dtype=np.float64)
     reference = ((share[problem.scored] - y) ** 2).sum(0)
     return {
-        name: evaluate.number(1 - error[nodes].sum() / reference[nodes].sum())
+        name: curves.number(1 - error[nodes].sum() / reference[nodes].sum())
         for name, nodes in slices.items()
         if reference[nodes].any()
     }

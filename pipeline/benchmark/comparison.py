@@ -8,7 +8,8 @@ from typing import Any
 from scipy.stats import wilcoxon
 
 from pipeline.benchmark import verdicts
-from pipeline.benchmark.results import RAREST, Estimate, Runs, Table, number, paired
+from pipeline.benchmark.estimates import Estimate, number
+from pipeline.benchmark.results import RAREST, Runs, Table, paired
 
 _OURS = "ours"
 _FIGURES = {
@@ -95,8 +96,8 @@ def by_dataset(table: Table) -> str:
             [
                 method,
                 str(len(runs.runs)),
-                *(_shown(runs, figure) for figure in _FIGURES),
-                *(_percent(runs, figure) for figure in _RULES),
+                *(shown(runs, figure) for figure in _FIGURES),
+                *(percent(runs, figure) for figure in _RULES),
             ]
             for method in table.methods
             if (runs := table.found.get((name, method))) is not None
@@ -127,7 +128,7 @@ def differences(table: Table) -> str:
             mine, theirs = table.found.get((name, _OURS)), table.found.get((name, other))
             if mine and theirs:
                 gaps = [mine.difference(theirs, f) for f in (*_FIGURES, "macro_f1/tuned")]
-                rows.append([name, other, *(_gap(gap) for gap in gaps)])
+                rows.append([name, other, *(signed(gap) for gap in gaps)])
     text = (
         "Ours minus a baseline of as many networks, or its own networks alone. An interval joins "
         "two that are independent: over seeds (t) and over test examples (Bayesian bootstrap, the "
@@ -274,18 +275,21 @@ def _section(title: str, *parts: str) -> str:
     return "\n\n".join([f"## {title}", *parts])
 
 
-def _gap(estimate: Estimate) -> str:
+def signed(estimate: Estimate) -> str:
+    """A difference; empty where there is none."""
     if math.isnan(estimate.mean):
         return ""
     half = "" if estimate.half is None else f" ± {estimate.half:.4f}"
     return f"{estimate.mean:+.4f}{half}"
 
 
-def _shown(runs: Runs, figure: str) -> str:
+def shown(runs: Runs, figure: str) -> str:
+    """A figure; empty where there is none."""
     return str(runs.estimate(figure)) if runs.values(figure) else ""
 
 
-def _percent(runs: Runs, figure: str) -> str:
+def percent(runs: Runs, figure: str) -> str:
+    """A figure in percent; empty where there is none."""
     if not runs.values(figure):
         return ""
     estimate = runs.estimate(figure)

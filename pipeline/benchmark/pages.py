@@ -1,13 +1,16 @@
 """A study's page: Markdown, written from its results alone."""
 
+import os
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.artifacts import files
-from pipeline.benchmark import comparison, results
+from pipeline.benchmark import comparison, results, settings_tables, situations
 from pipeline.benchmark.comparison import cost, markdown
-from pipeline.benchmark.results import RAREST, Runs, Table, number
-from pipeline.benchmark.study import Cell, Study
+from pipeline.benchmark.estimates import number
+from pipeline.benchmark.results import RAREST, Runs, Table
+from pipeline.benchmark.study import Cell, Study, load
 from pipeline.config.published import PUBLISHED
 
 DEFAULT = Path("benchmarks/rare_nodes/study.yaml")
@@ -30,12 +33,57 @@ _ABOUT = {
 def write(study: Study) -> None:
     """Write the page from the results that are there and have the study's settings.
 
+    Where the default study's page tells of this one, it is written, too.
+
+    Raises:
+        ArtifactError: a result is damaged or of another schema.
+    """
+    _write(study)
+    if study.path != DEFAULT and DEFAULT.is_file():
+        main = load(DEFAULT)
+        if str(study.path) in main.beside:
+            _write(main)
+
+
+def _write(study: Study) -> None:
+    with files.whole_file(Path(study.page)) as temporary:
+        temporary.write_text(page(study), encoding="utf-8")
+
+
+def page(study: Study) -> str:
+    """The page of the results that are there and have the study's settings.
+
     Raises:
         ArtifactError: a result is damaged or of another schema.
     """
     table = Table(study)
+    sections = _of_settings(table) if study.settings else _of_datasets(study, table)
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _of_settings(table: Table) -> list[str]:
+    """The verdict first: what is made harder, and how, comes after what came of it."""
+    study = table.study
+    written = (
+        f"Written by `{_command(study)}` from `{study.path.parent}/results`; the study is "
+        f"`{study.path}`. {study.note}"
+    )
+    return [
+        f"# {study.title}",
+        situations.verdict(table),
+        situations.differences(table),
+        f"## What was done\n\n{written}",
+        settings_tables.fixed(table),
+        settings_tables.by_setting(table),
+        settings_tables.costs(table),
+        _commands(table),
+    ]
+
+
+def _of_datasets(study: Study, table: Table) -> list[str]:
+    others = [Table(load(Path(path))) for path in study.beside]
     compared = any(cell.method == "ours" for cell in study.cells.values())
-    sections = [_head(study, table)]
+    sections = [_head(study, table, others)]
     if compared:
         sections += [comparison.asked(table), comparison.overview(table)]
         sections += [comparison.by_dataset(table), comparison.differences(table)]
@@ -44,9 +92,12 @@ def write(study: Study) -> None:
         sections += [comparison.by_depth(table)]
     else:
         sections += [_reproduced(table), _weighted(table)]
-    sections += [_costs(table), _commands(table)]
-    with files.whole_file(Path(study.page)) as temporary:
-        temporary.write_text("\n\n".join(s for s in sections if s) + "\n", encoding="utf-8")
+    sections += [situations.summary(other, _link(study, other.study)) for other in others]
+    return [*sections, _costs(table), _commands(table)]
+
+
+def _link(here: Study, other: Study) -> str:
+    return Path(os.path.relpath(other.page, Path(here.page).parent)).as_posix()
 
 
 def line(study: Study, cell: Cell) -> str:
@@ -64,10 +115,10 @@ def line(study: Study, cell: Cell) -> str:
     )
 
 
-def _head(study: Study, table: Table) -> str:
+def _head(study: Study, table: Table, others: Sequence[Table]) -> str:
     members = f"Ensembles have {study.members} members of each kind; `mcloss_1` has one."
     lines = [
-        "# Results",
+        f"# {study.title}",
         "",
         f"Written by `{_command(study)}` from `{study.path.parent}/results`; the study is "
         f"`{study.path}`. The settings are those{_ABOUT[study.profile]}. {members} ± is half of a "
@@ -80,6 +131,9 @@ def _head(study: Study, table: Table) -> str:
             f"{', '.join(study.development)} ([ADR 11](adr/0011-kernels-and-priors.md)); the "
             "others are confirmation sets.",
         ]
+    for other in others:
+        title = f"[{other.study.title}]({_link(study, other.study)})"
+        lines += ["", f"{title}: {situations.sentence(other)}"]
     if study.note:
         lines += ["", study.note]
     if table.missing:
@@ -188,7 +242,7 @@ def _costs(table: Table) -> str:
 
 def _hours(table: Table) -> float:
     """Of every run; the networks of a cell's method, which are listed beside it, are its part."""
-    of_cells = {(cell.dataset, cell.method) for cell in table.study.cells.values()}
+    of_cells = {cell.key for cell in table.study.cells.values()}
     each = [
         run["cost"] for key, runs in table.found.items() if key in of_cells for run in runs.runs
     ]
@@ -202,11 +256,12 @@ def _commands(table: Table) -> str:
     if table.missing:
         lines += ["Without a result:", "", *(f"- {cell.name}" for cell in table.missing), ""]
     first = next(iter(table.study.cells.values()))
+    setting = f" --settings {first.setting}" if first.setting else ""
     lines += [
         f"All that is missing: `{start}`. One cell again, such as the first:",
         "",
         "```",
-        f"{start} --datasets {first.dataset} --methods {first.method} --again",
+        f".venv/bin/{start} --datasets {first.dataset} --methods {first.method}{setting} --again",
         "```",
     ]
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.hml.evaluation import evaluate
+from pipeline.hml.predictions import Predictions
 from pipeline.stages.evaluate import Model, deciders, number
 from pipeline.stages.learning import Problem
 
@@ -37,13 +38,11 @@ def measure(model: Model, p: np.ndarray, problem: Problem) -> dict[str, dict[str
     found: dict[str, dict[str, Any]] = {}
     for name, examples in {"rare": np.flatnonzero(rare), "common": np.flatnonzero(~rare)}.items():
         result = evaluate(
-            labels[examples],
-            lambda rows, of=examples: p[of[rows]],
+            Predictions(labels[examples], lambda rows, of=examples: p[of[rows]], problem.scored),
             deciders(model),
             model.share,
             np.ones((1, len(examples))),
             slices,
-            scored=problem.scored,
         )
         positive = labels[examples].sum(axis=0)[problem.scored] > 0
         found[name] = {"examples": len(examples)} | {

@@ -30,12 +30,14 @@ class Job:
     Attributes:
         study: JSON of a study of nothing else.
         cell: with this one seed.
+        file: name of its result.
         threads: of its process.
         expected: the fingerprint that a worker must have.
     """
 
     study: str
     cell: Cell
+    file: str
     threads: int
     expected: Mapping[str, str]
 
@@ -45,7 +47,7 @@ def job(study: Study, cell: Cell, seed: int, threads: int) -> Job:
     narrow = study.only(cell, seed)
     [one] = narrow.cells.values()
     text = narrow.model_dump_json(exclude={"path"})
-    return Job(text, one, threads, fingerprint.own())
+    return Job(text, one, narrow.file(one).name, threads, fingerprint.own())
 
 
 def pack(dataset: str) -> Packed:
@@ -73,13 +75,13 @@ def run(job: Job, packed: Packed) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=workspace) as folder:
         path = Path(folder) / "study.yaml"
         path.write_text(job.study, encoding="utf-8")  # JSON is YAML
-        arguments = [str(path), cell.dataset, cell.method]
+        arguments = [str(path), *cell.address]
         variables = {progress.VARIABLE: "events"}
         status, output = processes.run(
             "pipeline.benchmark", arguments, workspace, job.threads, variables
         )
         if status == 0:
-            found = path.parent / "results" / f"{cell.dataset}.{cell.method}.json"
+            found = path.parent / "results" / job.file
             return json.loads(found.read_text(encoding="utf-8"))
     events = [progress.parse(line) for line in output.splitlines()]
     if refusals := [event.note for event in events if event and event.refused]:

@@ -2,19 +2,21 @@
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.stats import t
 
 from pipeline.artifacts import files
+from pipeline.benchmark.estimates import Estimate, estimate
 from pipeline.benchmark.study import CLASSICAL, Cell, Study
 
 SCHEMA = 3
 RAREST = "macro_ap/rarity=1-9"
+# Nodes that are rare in the training data of a setting.
+RARE, RARE_BELOW = "macro_ap/rarity=0-99", 100
 # Figures whose replicates are kept, so that differences of methods have paired intervals.
 REPLICATED = (
     "micro_ap",
@@ -27,6 +29,14 @@ REPLICATED = (
     "macro_f1/prior_matched",
     "macro_f1/tuned",
 )
+# And those of a study with settings.
+REPLICATED_IN_SETTINGS = (
+    RARE,
+    "macro_recall/half",
+    "macro_precision/half",
+    "macro_recall/tuned",
+    "macro_precision/tuned",
+)
 
 
 def settings_of(study: Study, cell: Cell) -> dict[str, Any]:
@@ -34,14 +44,24 @@ def settings_of(study: Study, cell: Cell) -> dict[str, Any]:
     config = study.config(cell, cell.seeds[0])
     # A study takes the splits that its data sets have, or those by hash.
     prepare = config.prepare.model_dump(exclude={"split_by"})
+    for name in study.seeded:
+        prepare.pop(name.removeprefix("prepare."), None)
+    common: dict[str, Any] = {"prepare": prepare}
+    if cell.setting:
+        # How many processes read, and where it computes, is not what a result depends on.
+        images = config.images.model_dump(exclude={"seed", "workers", "device", "max_pixels"})
+        # Of weights in a folder alone; results that know nothing of it are no others.
+        if images["encoder"]["sha256"] is None:
+            del images["encoder"]["sha256"]
+        common |= {"images": images, "train_share": study.train_share(cell)}
     if cell.method in CLASSICAL:
-        return {"prepare": prepare, "train": {"beta": config.train.beta}}
+        return common | {"train": {"beta": config.train.beta}}
     own = cell.method == "ours" or cell.method.startswith("weighted-")
     # Baselines are networks whatever the kinds, and are not weighted.
     unused = {"baselines", "budget"} | (set() if own else {"weighting", "kinds"})
     if not config.train.cross_fit:
         unused |= {"beta", "kinds"}
-    return {"prepare": prepare, "train": config.train.model_dump(exclude=unused)}
+    return common | {"train": config.train.model_dump(exclude=unused)}
 
 
 def read(study: Study, cell: Cell) -> dict[str, Any] | None:
@@ -90,7 +110,7 @@ def add(study: Study, cell: Cell, about: dict[str, Any], run: dict[str, Any]) ->
     kept, others = runs_of(study, cell) | {run["seed"]: run}, others_of(study, cell)
     head = {
         "schema": SCHEMA,
-        "cell": cell.model_dump(exclude={"seeds"}),
+        "cell": cell.model_dump(exclude={"seeds"}, exclude_defaults=True),
         "profile": study.profile,
         "nodes": about["nodes"],
         "examples": about["examples"],
@@ -114,32 +134,11 @@ def written(values: np.ndarray) -> str:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A figure, or a difference or ratio of two: over seeds, and over test examples.
-
-    Attributes:
-        mean: over seeds.
-        half: half of the 95 % interval; None where one seed and no replicates leave nothing.
-    """
-
-    mean: float
-    half: float | None
-
-    @property
-    def low(self) -> float:
-        """The lower end."""
-        return self.mean - (self.half or 0)
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4f}" + ("" if self.half is None else f" ± {self.half:.4f}")
-
-
-@dataclass(frozen=True)
 class Runs:
     """One method on one data set.
 
     Attributes:
-        dataset: name.
+        dataset: name, with its setting where there is one.
         method: name.
         about: of the data set: nodes, examples.
         runs: one for each seed: what the cell's file has of the method, the seed, the settings.
@@ -176,7 +175,7 @@ class Runs:
 
     def estimate(self, figure: str) -> Estimate:
         """The figure with its interval."""
-        return _estimate(self.values(figure), self.replicates(figure))
+        return estimate(self.values(figure), self.replicates(figure))
 
     def difference(self, other: "Runs", figure: str) -> Estimate:
         """How much higher the figure is than another method's, paired by seed and replicate."""
@@ -186,7 +185,7 @@ class Runs:
             return Estimate(math.nan, None)
         ours, theirs = mine.replicates(figure), base.replicates(figure)
         gap = ours - theirs if ours is not None and theirs is not None else None
-        return _estimate([a - b for a, b in zip(values, others, strict=True)], gap)
+        return estimate([a - b for a, b in zip(values, others, strict=True)], gap)
 
 
 def paired(mine: Runs, other: Runs) -> tuple[Runs, Runs]:
@@ -199,6 +198,30 @@ def paired(mine: Runs, other: Runs) -> tuple[Runs, Runs]:
     return one, two
 
 
+def mean_difference(pairs: Sequence[tuple[Runs, Runs]], figure: str) -> Estimate:
+    """How much higher a figure is than another method's, in the mean over situations.
+
+    They share seeds and test examples: what varies with either is averaged over situations before
+    its spread is taken. NaN where there is no pair, one lacks the figure, or no seed is common.
+    """
+    seeds = {run["seed"] for pair in pairs[:1] for run in pair[0].runs}
+    for pair in pairs:
+        for one in pair:
+            seeds &= {run["seed"] for run in one.runs}
+    gaps, drawn = list[list[float]](), list[np.ndarray]()
+    for pair in pairs:
+        mine, other = (replace(one, runs=_of(one, seeds)) for one in paired(*pair))
+        values, others = mine.values(figure), other.values(figure)
+        if not values or not others:
+            return Estimate(math.nan, None)
+        gaps.append([a - b for a, b in zip(values, others, strict=True)])
+        ours, theirs = mine.replicates(figure), other.replicates(figure)
+        if ours is not None and theirs is not None:
+            drawn.append(ours - theirs)
+    each = [statistics.fmean(values) for values in zip(*gaps, strict=True)]
+    return estimate(each, np.mean(drawn, axis=0) if drawn and len(drawn) == len(gaps) else None)
+
+
 def _of(runs: Runs, seeds: set[int]) -> list[dict[str, Any]]:
     return [run for run in runs.runs if run["seed"] in seeds]
 
@@ -208,7 +231,7 @@ class Table:
 
     Attributes:
         study: that they are of.
-        found: (data set, method) -> runs.
+        found: (situation, method) -> runs.
         missing: cells that lack a seed.
     """
 
@@ -233,7 +256,8 @@ class Table:
                     run["methods"][name] | {key: run[key] for key in ("seed", "settings")}
                     for run in result["runs"]
                 ]
-                self.found[cell.dataset, name] = Runs(cell.dataset, name, about, runs)
+                place = cell.situation
+                self.found[place, name] = Runs(place, name, about, runs)
 
     @property
     def methods(self) -> list[str]:
@@ -247,22 +271,12 @@ class Table:
 
     def datasets(self, *methods: str) -> list[str]:
         """The data sets with a result of all these methods, in the order of the study."""
-        names = self.study.datasets
+        names = self.study.situations
         return [name for name in names if all((name, m) in self.found for m in methods)]
 
     def confirming(self, *methods: str) -> list[str]:
         """Those of them that are no development sets."""
         return [n for n in self.datasets(*methods) if n not in self.study.development]
-
-
-def number(values: Iterable[float | None], digits: int) -> str:
-    """Mean and half the width of the 95 % t interval over seeds; one value stands alone."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    half = _of_seeds(known)
-    text = f"{statistics.fmean(known):.{digits}f}"
-    return text if half is None else f"{text} ± {half:.{digits}f}"
 
 
 def _figure(test: dict[str, Any], figure: str) -> float | None:
@@ -280,22 +294,3 @@ def _figure(test: dict[str, Any], figure: str) -> float | None:
     if details:
         return place["rules"].get(details[0], {}).get(name)
     return place.get(name)
-
-
-def _estimate(values: list[float], replicates: np.ndarray | None) -> Estimate:
-    """The intervals over seeds and over test examples are independent: their halves add up so."""
-    if not values:
-        return Estimate(math.nan, None)
-    halves = [_of_seeds(values)]
-    if replicates is not None and np.isfinite(replicates).all():
-        halves.append(1.96 * float(replicates.std(ddof=1)))
-    known = [half for half in halves if half is not None]
-    return Estimate(statistics.fmean(values), math.hypot(*known) if known else None)
-
-
-def _of_seeds(values: list[float]) -> float | None:
-    """Half of the 95 % t interval of the mean."""
-    if len(values) < 2:
-        return None
-    spread = statistics.stdev(values) / math.sqrt(len(values))
-    return float(t.ppf(0.975, len(values) - 1)) * spread

@@ -45,9 +45,13 @@ def look() -> Start:
     config = config_of(commit)
     renewed = own_files.changed(config)
     files = {file.name: file.sha256 for file in registry.of(config).files()}
+    if (images := own_files.images(config)) is not None:  # a folder, so none of the files
+        files["images"] = images.sha256
+    if config.images.encoder.weights is not None:
+        files["encoder"] = config.images.encoder.sha256 or ""
     # Files are named after their roles: features.csv is `tables.features.sha256`.
     for key, sha256 in renewed:
-        role = key.split(".")[1]
+        role = key.split(".")[-2]
         files = {n: sha256 if n.partition(".")[0] == role else s for n, s in files.items()}
     changes = git("status", "--porcelain", "--untracked-files=no", "--", ".").splitlines()
     left_out = [line[3:] for line in changes if not line.endswith("dvc.lock")]
@@ -104,9 +108,10 @@ def file_or_none(commit: str, path: str) -> str | None:
 def _settings(config: Config) -> dict[str, Any]:
     """All that changes what is trained, but for the files."""
     values = config.model_dump(mode="json", by_alias=True, exclude={"retrain", "profile"})
-    for role in ("features", "labels", "hierarchy"):
+    for role in ("features", "labels", "hierarchy", "images"):
         if values["tables"] and values["tables"][role]:
             del values["tables"][role]["sha256"]
+    del values["images"]["encoder"]["sha256"]
     return values
 
 

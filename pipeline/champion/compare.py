@@ -30,6 +30,7 @@ from pipeline.errors import ArtifactError, DatasetError, RarenodeError
 from pipeline.hml import Ensemble, load_bundle
 from pipeline.hml.bundle import read_extra
 from pipeline.hml.evaluation import Evaluation, evaluate, row_weights
+from pipeline.hml.predictions import Predictions
 from pipeline.hml.slices import RARITY_BINS, rarity_bins
 from pipeline.prediction import model as models
 from pipeline.prediction.model import Model
@@ -207,15 +208,18 @@ def _evaluated(
     scored = np.zeros(len(ensemble.hierarchy), np.bool_)
     scored[nodes] = True
     bins = rarity_bins(support[np.argsort(nodes)])
-    return evaluate(
+    predictions = Predictions(
         _placed(labels, nodes, len(scored)),
         lambda rows: ensemble.predict_proba(features[rows]),
+        scored,
+        None if unknown is None else _placed(unknown, nodes, len(scored)),
+    )
+    return evaluate(
+        predictions,
         {rule: partial(ensemble.decide, rule=rule)},
         ensemble.share,
         weights,
         {f"rarity={name}": bins == name for name in RARITY_BINS if (bins == name).any()},
-        scored=scored,
-        unknown=None if unknown is None else _placed(unknown, nodes, len(scored)),
     )
 
 
@@ -247,12 +251,27 @@ def _encoded(
     """(row, feature) as the champion takes them: by its own encoder where it has one."""
     if config.tables is not None and any(name in read_extra(folder) for name in FILES):
         return _from_table(found, data, rows, config)
+    if (seen := _seen(found, data, rows)) is not None:  # of a data set of ours
+        return seen
     place = {name: column for column, name in enumerate(data.feature_names)}
     if missing := [name for name in found.features if name not in place]:
         raise Incomparable(
             f"the champion takes features that the data no longer have: {several(missing)}"
         )
     return np.asarray(data.features[rows])[:, [place[name] for name in found.features]]
+
+
+def _seen(found: Model, data: Prepared, rows: np.ndarray) -> np.ndarray | None:
+    """(row, feature) of images, where the champion looks at them."""
+    if found.looker is None:
+        return None
+    if data.images is None or data.images.pixels.shape[1:] != found.looker.shape:
+        shape = "none" if data.images is None else f"images of {data.images.pixels.shape[1:]}"
+        raise Incomparable(
+            f"the champion takes images of {found.looker.shape} (height, width, channels), the "
+            f"data have {shape}"
+        )
+    return found.looker.features(np.asarray(data.images.pixels[rows]))
 
 
 def _from_table(found: Model, data: Prepared, rows: np.ndarray, config: Config) -> np.ndarray:
@@ -270,7 +289,8 @@ def _from_table(found: Model, data: Prepared, rows: np.ndarray, config: Config) 
             frame = found.frame(block, table)
             mine = wanted[done : done + len(frame)]
             if mine.any():
-                parts.append(found.encoded(frame[mine]))
+                seen = _seen(found, data, done + np.flatnonzero(mine))
+                parts.append(found.encoded(frame[mine], seen))
             done += len(frame)
     except DatasetError as error:
         raise Incomparable(f"the champion cannot read the challenger's table: {error}") from None

@@ -12,7 +12,7 @@ def show(*, as_json: bool) -> int:
     """Print every version, the latest first; return 0."""
     found = entries()
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print(json.dumps(found, indent=2))
         return 0
     if not found:
         print("No version yet. `rarenode retrain` makes one.")

@@ -10,12 +10,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from pipeline.cluster import fingerprint
-from pipeline.errors import ConfigError, WorkspaceError
+from pipeline.errors import ConfigError, WorkspaceError, absent
 
 VARIABLE = "RARENODE_CLUSTER"  # the scheduler's address, for the stages of a run
 REACH = 10.0  # seconds to reach the scheduler
 PATIENCE = 60.0  # seconds to wait for a worker where there is none
-NO_DASK = "expected Dask for --cluster, found none: pip install 'rarenode[teams]'"
+NO_DASK = absent("prefect-dask", "which --cluster needs", "teams")
 _PAUSE = 2.0  # seconds between two looks
 _STOPPED = "the run was stopped"
 

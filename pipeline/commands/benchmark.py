@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="default: %(default)s",
     )
-    for name in ("datasets", "methods"):
+    for name in ("datasets", "methods", "settings"):
         benchmark.add_argument(f"--{name}", nargs="+", metavar=name[:-1].upper())
     benchmark.add_argument(
         "--workers",
@@ -30,10 +30,19 @@ def add(commands: Any) -> None:
     )
     options.add_cluster(benchmark, "the seeds of the cells")
     benchmark.add_argument("--again", action="store_true", help="cells with a result, too")
+    options.add_json(benchmark, "cells with their states and files, and the page")
     benchmark.set_defaults(command=_benchmark)
 
 
 def _benchmark(asked: argparse.Namespace) -> int:
+    if not asked.json:
+        return _run(asked, {})
+    from flows import document
+
+    return document.tell(lambda told: _run(asked, told))
+
+
+def _run(asked: argparse.Namespace, told: dict[str, Any]) -> int:
     from pathlib import Path
 
     from flows import benchmark, workspace
@@ -44,7 +53,9 @@ def _benchmark(asked: argparse.Namespace) -> int:
             Path(asked.study),
             datasets=asked.datasets,
             methods=asked.methods,
+            settings=asked.settings,
             workers=asked.workers,
             again=asked.again,
             on=asked.cluster,
+            told=told,
         )

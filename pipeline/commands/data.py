@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from pipeline.commands import options
+
 
 def add(commands: Any) -> None:
     """Add the command to the others."""
@@ -25,6 +27,7 @@ def add(commands: Any) -> None:
     )
     check = commands.add_parser("check", help="verify the raw files that are here")
     check.add_argument("name", metavar="NAME", nargs="?", help="one data set; it has to be here")
+    options.add_json(check, "data sets that are here, their state and which files are wrong")
     accept = commands.add_parser(
         "accept",
         help="accept the prepared data",
@@ -40,34 +43,42 @@ def add(commands: Any) -> None:
         command.set_defaults(command=does)
 
 
-def _data_list(options: argparse.Namespace) -> int:
+def _data_list(asked: argparse.Namespace) -> int:
     from flows import workspace
     from pipeline import data_commands
 
     workspace.check()
-    return data_commands.show(as_json=options.json)
+    return data_commands.show(as_json=asked.json)
 
 
-def _data_get(options: argparse.Namespace) -> int:
+def _data_get(asked: argparse.Namespace) -> int:
     from flows import workspace
     from pipeline import data_commands
     from pipeline.datasets import registry
 
     workspace.check()
-    registry.check(options.name)
+    registry.check(asked.name)
     with workspace.exclusive():
-        return data_commands.get(options.name, options.origin)
+        return data_commands.get(asked.name, asked.origin)
 
 
-def _data_check(options: argparse.Namespace) -> int:
+def _data_check(asked: argparse.Namespace) -> int:
+    if not asked.json:
+        return _verify(asked, {})
+    from flows import document
+
+    return document.tell(lambda told: _verify(asked, told))
+
+
+def _verify(asked: argparse.Namespace, told: dict[str, Any]) -> int:
     from flows import workspace
     from pipeline import data_commands
 
     workspace.check()
-    return data_commands.check(options.name)
+    return data_commands.check(asked.name, told)
 
 
-def _data_accept(options: argparse.Namespace) -> int:
+def _data_accept(asked: argparse.Namespace) -> int:
     from flows import workspace
     from pipeline import data_commands
 

@@ -3,6 +3,9 @@
 import argparse
 from typing import Any
 
+from pipeline.commands import options
+from pipeline.errors import ConfigError
+
 
 def add(commands: Any) -> None:
     """Add the command to the others."""
@@ -37,30 +40,41 @@ def add(commands: Any) -> None:
         "--time-limit", type=float, metavar="MINUTES", help="a run that takes longer is ended"
     )
     deploy.add_argument("--pause", action="store_true", help="run nothing until it is resumed")
+    options.add_json(deploy, "with --list the schedules")
     deploy.set_defaults(command=_run)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(asked: argparse.Namespace) -> int:
+    if not asked.json:
+        return _deploy(asked, {})
+    from flows import document
+
+    return document.tell(lambda told: _deploy(asked, told))
+
+
+def _deploy(asked: argparse.Namespace, told: dict[str, Any]) -> int:
+    if asked.json and not asked.list:
+        raise ConfigError("expected --json with --list, found it without")
     from flows import workspace
 
     workspace.check()
     from flows import deploy  # Prefect takes seconds to import: only now is it worth it
 
-    if options.list:
-        deploy.show()
-    elif options.remove is not None:
-        deploy.remove(options.remove)
+    if asked.list:
+        deploy.show(told)
+    elif asked.remove is not None:
+        deploy.remove(asked.remove)
     else:
         deploy.deploy(
             deploy.Request(
-                cron=options.cron,
-                timezone=options.timezone,
-                flow=options.flow,
-                name=options.name,
-                pool=options.pool,
-                overlap=options.overlap,
-                time_limit=options.time_limit,
-                paused=options.pause,
+                cron=asked.cron,
+                timezone=asked.timezone,
+                flow=asked.flow,
+                name=asked.name,
+                pool=asked.pool,
+                overlap=asked.overlap,
+                time_limit=asked.time_limit,
+                paused=asked.pause,
             )
         )
     return 0

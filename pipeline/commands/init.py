@@ -25,11 +25,17 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="edges (CSV, TSV, Parquet), paths, JSON, YAML or OBO; without, labels are paths a/b/c",
     )
+    init.add_argument(
+        "--images",
+        metavar="FOLDER",
+        help="that the names of images in a column of --features are relative to",
+    )
     for name, does in (
         ("name", "of the data set; default: that of the features' file"),
         ("id", "column of the examples' ids"),
         ("groups", "column of what must not be torn apart by splits, such as patients"),
         ("split", "column with train, valid or test; default: by a hash of the group"),
+        ("image", "column with the names of images; default: the first one that has such"),
         ("time", "column with dates or numbers that grow: the latest examples are the test"),
         ("label-id", "column of the examples' ids among the labels"),
         ("label-column", "column of the nodes among the labels"),
@@ -95,5 +101,7 @@ def _init(asked: argparse.Namespace) -> int:
                 parent=asked.parent,
                 kinds=kinds,
                 relations=asked.relations,
+                images=None if asked.images is None else Path(asked.images),
+                image=asked.image,
             )
         )

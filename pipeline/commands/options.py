@@ -32,4 +32,14 @@ def add_cluster(parser: Any, what: str) -> None:
     )
 
 
+def add_json(parser: Any, what: str) -> None:
+    """Add --json, with which stdout is one document that has `what`."""
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help=f"print one JSON document: outcome (completed, refused, failed or interrupted), "
+        f"error, {what}; all else goes to stderr",
+    )
+
+
 TABLE = "CSV, TSV, Parquet, NPZ or ARFF"

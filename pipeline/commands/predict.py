@@ -15,7 +15,15 @@ def add(commands: Any) -> None:
         "each example and node that is decided for, or asked for with --top or --min-probability.",
     )
     predict.add_argument(
-        "--input", required=True, metavar="FILE", help=f"examples: {options.TABLE}"
+        "--input",
+        required=True,
+        metavar="FILE",
+        help=f"examples: {options.TABLE}; or a folder of images",
+    )
+    predict.add_argument(
+        "--images",
+        metavar="FOLDER",
+        help="that names of images are relative to; default: that of the table",
     )
     predict.add_argument(
         "--output", required=True, metavar="FILE", help="ends in .parquet, .csv or .jsonl"
@@ -49,10 +57,24 @@ def add(commands: Any) -> None:
         action="store_true",
         help="pass over columns that the model does not know, instead of refusing them",
     )
+    options.add_json(
+        predict, "model, data set it learnt from, input, output, rule, counts and notes"
+    )
     predict.set_defaults(command=_predict)
 
 
 def _predict(asked: argparse.Namespace) -> int:
+    from flows import signals
+
+    with signals.ending_like_ctrl_c():
+        if not asked.json:
+            return _write(asked, {})
+        from flows import document
+
+        return document.tell(lambda told: _write(asked, told))
+
+
+def _write(asked: argparse.Namespace, told: dict[str, Any]) -> int:
     from pathlib import Path
 
     from pipeline import predict_command
@@ -67,4 +89,6 @@ def _predict(asked: argparse.Namespace) -> int:
         per_example=asked.per_example,
         id_column=asked.id,
         ignore_unknown=asked.ignore_unknown,
+        images=None if asked.images is None else Path(asked.images),
+        told=told,
     )

@@ -5,6 +5,8 @@ import os
 import sys
 from typing import Any
 
+from pipeline.commands import options
+
 
 def add(commands: Any) -> None:
     """Add the command to the others."""
@@ -19,15 +21,25 @@ def add(commands: Any) -> None:
         "--force", action="store_true", help="even if neither data nor parameters have changed"
     )
     retrain.add_argument("--promote", action="store_true", help="whatever the comparison says")
+    options.add_json(retrain, "steps, verdict, message, champion and the path of the figures")
     retrain.set_defaults(command=_retrain)
 
 
 def _retrain(asked: argparse.Namespace) -> int:
+    if not asked.json:
+        return _challenge(asked, {})
+    from flows import document
+
+    return document.tell(lambda told: _challenge(asked, told))
+
+
+def _challenge(asked: argparse.Namespace, told: dict[str, Any]) -> int:
     from rich.console import Console
 
     from flows import server, signals, watch, workspace
     from flows.display import Lines, LiveList
-    from pipeline.champion import worktree
+    from flows.heard import Heard
+    from pipeline.champion import listing, worktree
     from pipeline.errors import RarenodeError
 
     workspace.check()
@@ -38,22 +50,37 @@ def _retrain(asked: argparse.Namespace) -> int:
     with (
         signals.ending_like_ctrl_c(),
         LiveList(console) if live else Lines() as watcher,
-        watch.watching(watcher),
+        watch.watching(heard := Heard(watcher)),
     ):
-        with server.starting():
-            from prefect import tags
+        try:
+            with server.starting():
+                from prefect import tags
 
-            from flows import history, outcome
-            from flows.retrain import UNCHANGED, VERDICT, retrain
+                from flows import history, outcome
+                from flows.retrain import UNCHANGED, VERDICT, retrain
 
-        with tags(history.tag("retrain")):  # from the first moment: it may be killed in the second
-            ended = outcome.of(retrain, asked.force, asked.promote)
+            # From the first moment: it may be killed in the second.
+            with tags(history.tag("retrain")):
+                ended = outcome.of(retrain, asked.force, asked.promote)
+        finally:
+            told["steps"] = heard.stages()
     if isinstance(ended, RarenodeError):
         raise ended
     if isinstance(ended, Exception):
         print(ended, file=sys.stderr)
+        told["error"] = str(ended)
         return 1
     print(f"{ended.name}: {ended.message}")
+    figures = None
     if ended.name != UNCHANGED:
-        print(f"Figures: {worktree.REPORTS / VERDICT.name}")
+        figures = str(worktree.REPORTS / VERDICT.name)
+        print(f"Figures: {figures}")
+    if asked.json:
+        versions = listing.entries()
+        told |= {
+            "verdict": ended.name,
+            "message": ended.message,
+            "champion": next((one for one in versions if one["champion"]), None),
+            "figures": figures,
+        }
     return 0

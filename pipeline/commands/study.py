@@ -60,10 +60,40 @@ def add(commands: Any) -> None:
     study.add_argument(
         "--port", type=options.count, default=8080, metavar="NUMBER", help="of the dashboard"
     )
+    options.add_json(
+        study, "objectives, winner (the trial), and the paths of patch, trials and page"
+    )
     study.set_defaults(command=_study)
 
 
 def _study(given: argparse.Namespace) -> int:
+    if not given.json:
+        return _search(given)
+    from flows import document
+
+    return document.tell(lambda told: _search(given) or _tell(told))
+
+
+def _tell(told: dict[str, Any]) -> int:
+    """What reports/study says; return 0."""
+    from pipeline.artifacts import files
+    from pipeline.study.results import FOLDER
+
+    trials = FOLDER / "trials.json"
+    found = files.read_json(trials)
+    told |= {
+        "objectives": found["objectives"],
+        "winner": next(one for one in found["trials"] if one["number"] == found["winner"]),
+        "patch": str(FOLDER / "params.patch"),
+        "trials": str(trials),
+        "page": str(FOLDER / "index.html"),
+    }
+    return 0
+
+
+def _search(given: argparse.Namespace) -> int:
+    if given.json and (given.join or given.dashboard):
+        raise ConfigError("expected --json with the command that leads a study, found another")
     from flows import signals, workspace
     from pipeline.study import command
 

@@ -1,8 +1,10 @@
 """Changing params.yaml for the user: comments stay, and nothing is written that cannot run."""
 
+import contextlib
 import difflib
 import io
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -58,10 +60,10 @@ def plan(changes: Iterable[tuple[str, Any]], path: Path = paths.PARAMS) -> "Edit
         _put(values, "profile", name)
         config = parse(_plain(values), source)
     elif not changes:
-        return Edit(path, before, before, config, frozenset(values))
+        return Edit(path, before, before, config, _keys(values))
     after = io.StringIO()
     yaml.dump(values, after)
-    return Edit(path, before, after.getvalue(), config, frozenset(values))
+    return Edit(path, before, after.getvalue(), config, _keys(values))
 
 
 def _expanded(changes: list[tuple[str, Any]], values: Any) -> Iterator[tuple[str, Any]]:
@@ -92,17 +94,16 @@ class Edit:
 
     Attributes:
         config: the parameters as they will be.
-        sections: what stands at the top of the file.
+        keys: the dotted keys of all sections and parameters that the file spells out.
     """
 
-    def __init__(
-        self, path: Path, before: str, after: str, config: Config, sections: frozenset[str]
-    ):
+    def __init__(self, path: Path, before: str, after: str, config: Config, keys: frozenset[str]):
         self._path = path
         self._before = before
         self._after = after
+        self._replaced: bytes | None = None
         self.config = config
-        self.sections = sections
+        self.keys = keys
 
     def diff(self) -> list[str]:
         """What changes, as lines of a unified diff; empty if nothing does."""
@@ -129,7 +130,7 @@ class Edit:
         )
 
     def write(self) -> None:
-        """Replace the file, as a whole and only if something changes.
+        """Replace the file, as a whole and only if something changes; it keeps its mode.
 
         Raises:
             WorkspaceError: it is read-only, or its folder is.
@@ -137,8 +138,29 @@ class Edit:
         if self._after != self._before:
             if not os.access(self._path, os.W_OK):  # to replace it asks only the folder's leave
                 raise WorkspaceError(f"expected a writable file {self._path}, found it read-only")
-            with files.whole_file(self._path) as temporary:
+            self._replaced = self._path.read_bytes()
+            with files.whole_file(self._path, mode=self._mode()) as temporary:
                 temporary.write_text(self._after, encoding="utf-8")
+
+    def undo(self) -> bool:
+        """Put back what `write` replaced; False where that is nothing, or others have written."""
+        with contextlib.suppress(OSError, UnicodeDecodeError, WorkspaceError):
+            if self._replaced is not None and self._path.read_text("utf-8") == self._after:
+                with files.whole_file(self._path, mode=self._mode()) as temporary:
+                    temporary.write_bytes(self._replaced)
+                return True
+        return False
+
+    def _mode(self) -> int:
+        return stat.S_IMODE(self._path.stat().st_mode)
+
+
+def _keys(values: Any, before: str = "") -> frozenset[str]:
+    found = {f"{before}{key}" for key in values}
+    for key, inner in values.items():
+        if isinstance(inner, dict):
+            found |= _keys(inner, f"{before}{key}.")
+    return frozenset(found)
 
 
 def value(config: Config, key: str) -> Any:

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.choices import Uncertainty, Variant
+from pipeline.config.images import Images
 from pipeline.config.section import Section
 from pipeline.config.tables import Tables
 
-Variant = Literal["none", "paper", "released"]
 # The baselines that are trained: `mcloss_1` is MCLoss with one member, as it was published.
 Baseline = Literal[
     "bce",
@@ -27,16 +28,6 @@ Baseline = Literal[
 Kind = Literal["network", "neighbours", "forest", "kernel"]
 FEWEST = 4  # members of a cross-fitted ensemble: two leave each example out, the others learn
 Reduction = Literal["mean", "sum"]
-Uncertainty = Literal[
-    "none",
-    "margin",
-    "predictive",
-    "aleatoric",
-    "mutual_information",
-    "epistemic",
-    "epistemic_kl",
-    "gaussian_margin",
-]
 # These compare members with each other: one has nothing to compare (docs/method.md, section 5).
 NEEDS_TWO_MEMBERS = frozenset(
     {"mutual_information", "epistemic", "epistemic_kl", "gaussian_margin"}
@@ -247,6 +238,7 @@ class Config(Section):
     tables: Tables | None = None  # one's own data; `dataset` is then any other name
     profile: Literal["quick", "full", "published", "custom"] = "quick"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    images: Images = Images()
     prepare: Prepare = Prepare()
     validate_: Validate = Field(default=Validate(), alias="validate")
     tune: Tune = Tune()

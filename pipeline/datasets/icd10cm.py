@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.datasets import verified
 from pipeline.datasets.source import Features, RawDataset, Source
 from pipeline.datasets.verified import RawFile
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, absent
 
 if TYPE_CHECKING:  # what reads and computes is imported there: the command line asks for names only
     import numpy as np
@@ -145,7 +145,4 @@ def _package(folder: Path) -> Any:
 
 
 def _absent(use: str) -> DatasetError:
-    return DatasetError(
-        f"expected the package simple-icd-10-cm, {use}, found none. Run `make install`, or install "
-        "the extra `scale`."
-    )
+    return DatasetError(absent("simple-icd-10-cm", use, "scale"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pipeline.datasets.tables import files
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, absent
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,7 @@ def read(path: Path) -> Ontology:
         # Its `read_obo` would merge terms with one id in silence.
         from obonet.read import get_sections
     except ImportError:
-        raise DatasetError(
-            "expected the package obonet to read the ontology, found none. Run `make install`, or "
-            "install the extra `hpo`."
-        ) from None
+        raise DatasetError(absent("obonet", "which reads the ontology", "hpo")) from None
     lines: list[str] = []  # as far as they are read
     try:
         _, stanzas, _, header = get_sections(_kept(files.lines(path), lines))

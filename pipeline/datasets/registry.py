@@ -10,6 +10,8 @@ from pipeline.errors import DatasetError
 
 # name -> module, function of that module, its arguments
 _SOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "animal_mnist": ("pipeline.datasets.animal_mnist", "AnimalMnist", ()),
+    "fashion_mnist": ("pipeline.datasets.fashion_mnist", "FashionMnist", ()),
     "hpo_eye": ("pipeline.datasets.hpo", "HpoBranch", ("HP:0000478",)),
     "hpo_nervous": ("pipeline.datasets.hpo", "HpoBranch", ("HP:0000707",)),
     "icd10cm": ("pipeline.datasets.icd10cm", "Icd10Cm", ()),
@@ -67,4 +69,4 @@ def of(config: Config) -> Source:
         check(config.dataset, tables.name)
     from pipeline.datasets.tables.source import OwnTables
 
-    return OwnTables(tables.name, tables)
+    return OwnTables(tables.name, tables, config.images)

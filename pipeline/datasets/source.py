@@ -16,6 +16,25 @@ if TYPE_CHECKING:  # the registry imports this module for the command line, whic
     from scipy import sparse
 
 
+class Images(NamedTuple):
+    """What the examples of a data set of images look like, as its files have them.
+
+    Attributes:
+        pixels: (example, size, size, channel) uint8, in the order of `RawDataset.ids`.
+        names: one per example, by which people find the image again.
+        auxiliary: (image, size, size, channel) uint8 of further images that are nobody's example,
+            for an encoder to be pretrained on; None where there are none.
+        auxiliary_classes: (image,) int64 of what each of those shows, from 0; None if unknown.
+        facts: what else is known of each example's file, in its order; None where nothing is.
+    """
+
+    pixels: "np.ndarray"
+    names: tuple[str, ...]
+    auxiliary: "np.ndarray | None" = None
+    auxiliary_classes: "np.ndarray | None" = None
+    facts: "pd.DataFrame | None" = None
+
+
 @dataclass(frozen=True)
 class RawDataset:
     """A data set as its source has it, before nodes are dropped and splits are drawn.
@@ -35,6 +54,8 @@ class RawDataset:
         unknown: (example, node) boolean CSR of the labels that are unknown, columns as `nodes`; see
             `pipeline.hml.unknown`. None: everything is known.
         moments: when each example was, in a unit that grows, where the source knows, else None.
+        images: what the examples look like, where they are images; `attributes` may then have no
+            column and `features` no width.
     """
 
     ids: tuple[str, ...]
@@ -48,6 +69,7 @@ class RawDataset:
     splits: tuple[str, ...] | None = None
     moments: tuple[float, ...] | None = None
     unknown: "sparse.csr_array | None" = None
+    images: Images | None = None
 
 
 class Features(NamedTuple):

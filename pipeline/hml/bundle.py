@@ -52,6 +52,16 @@ def save_bundle(
 
     Raises:
         ValueError: a further file has a name of a bundle's own, or one that is a path.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from pipeline.hml import RareNodeClassifier, save_bundle
+        >>> x = np.random.default_rng(0).normal(size=(40, 2))
+        >>> model = RareNodeClassifier(members=4, kinds=("kernel",)).fit(x, x > 1)
+        >>> save_bundle("model", model.ensemble_, card="# Cats", extra={"columns.json": b"[]"})
+        >>> sorted(path.name for path in Path("model").iterdir())
+        ['README.md', 'arrays.safetensors', 'bundle.json', 'columns.json']
     """
     folder = Path(path)
     if wrong := [n for n in extra if n in _OWN or n != Path(n).name or n.startswith(".")]:
@@ -110,6 +120,22 @@ def load_bundle(path: str | Path) -> Ensemble:
     Raises:
         ArtifactError: a file is missing or damaged, the schema is another one, or the arrays are
             not those that were described (sha256, shapes) or hold NaN.
+
+    Examples:
+        What comes back predicts the same, to the last bit, and what was tampered with is refused:
+
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from pipeline.hml import RareNodeClassifier, load_bundle, save_bundle
+        >>> x = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+        >>> ensemble = RareNodeClassifier(members=4, kinds=("kernel",)).fit(x, x > 1).ensemble_
+        >>> save_bundle("model", ensemble)
+        >>> bool((load_bundle("model").predict_proba(x) == ensemble.predict_proba(x)).all())
+        True
+        >>> _ = Path("model/arrays.safetensors").write_bytes(b"others")
+        >>> load_bundle("model")
+        Traceback (most recent call last):
+        pipeline.errors.ArtifactError: expected model/arrays.safetensors with sha256 ..., found ...
     """
     folder = Path(path)
     description = _description(folder)
@@ -134,6 +160,15 @@ def read_extra(path: str | Path) -> dict[str, bytes]:
         return {name: _content(folder, name, description) for name in names}
     except _DAMAGED as error:
         raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
+
+
+def read_config(path: str | Path) -> Any:
+    """How it was made, as `save_bundle` was told.
+
+    Raises:
+        ArtifactError: see `load_bundle`.
+    """
+    return _description(Path(path)).get("config")
 
 
 def _description(folder: Path) -> dict[str, Any]:

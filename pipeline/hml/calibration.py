@@ -104,7 +104,7 @@ class Noise:
         """Scores of two members, spread as those of all members are: where cuts are placed.
 
         They are not shifted: cuts lie in the upper tail, where probabilities are not small, and
-        with the shift a fifth too few examples would reach them (docs/adr/0010).
+        with the shift too few examples would reach them (docs/adr/0010).
         """
         return (self.mean + self.spread * (score - self.mean)).astype(score.dtype)
 

@@ -48,6 +48,21 @@ class RareNodeClassifier(ClassifierMixin, MultiOutputMixin, BaseEstimator):
         n_outputs_: number of nodes.
         n_features_in_: number of features.
         feature_names_in_: of a table whose columns all have names.
+
+    Examples:
+        Only the most specific nodes are given here; what is predicted is closed upward. Another
+        rule needs no other fit:
+
+        >>> import numpy as np
+        >>> from pipeline.hml import Hierarchy, RareNodeClassifier
+        >>> hierarchy = Hierarchy.from_edges([("cat", "animal"), ("dog", "animal")])
+        >>> X = np.random.default_rng(0).normal(size=(100, 2))
+        >>> Y = X[:, [0, 0, 1]] > [9, 1.5, 1.5]  # animal, cat, dog
+        >>> model = RareNodeClassifier(hierarchy, members=4, kinds=("kernel",)).fit(X, Y)
+        >>> for rule in ("tuned", "half"):
+        ...     print(rule, model.set_params(rule=rule).predict([[3, 0], [0, 3], [0, 0]]).tolist())
+        tuned [[1, 1, 0], [1, 0, 1], [0, 0, 0]]
+        half [[0, 0, 0], [0, 0, 0], [0, 0, 0]]
     """
 
     def __init__(

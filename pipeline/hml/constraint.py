@@ -33,6 +33,20 @@ def coherent(p: Scores, hierarchy: Hierarchy) -> Scores:
 
     Raises:
         ValueError: the last axis is not the nodes, or the dtype is another one.
+
+    Examples:
+        Of an animal, a cat and a dog: the cat lifts the animal, and the gradient of both goes to
+        the cat.
+
+        >>> import torch
+        >>> from pipeline.hml import Hierarchy, coherent
+        >>> hierarchy = Hierarchy.from_edges([("cat", "animal"), ("dog", "animal")])
+        >>> p = torch.tensor([[0.25, 0.5, 0.125]], requires_grad=True)
+        >>> coherent(p, hierarchy).tolist()
+        [[0.5, 0.5, 0.125]]
+        >>> coherent(p, hierarchy).sum().backward()
+        >>> p.grad.tolist()
+        [[0.0, 2.0, 1.0]]
     """
     hierarchy.check_nodes(p.shape, "p")
     result: Any = hierarchy_maximum(_floating(p, "p"), None, hierarchy)
@@ -57,6 +71,17 @@ def constrained_probability(p: Scores, y: Any, hierarchy: Hierarchy) -> Scores:
     Raises:
         ValueError: shapes or dtypes do not fit, y holds something else than 0 and 1, or y is not
             closed upward.
+
+    Examples:
+        One member, two examples. Of a dog, the animal is judged by what the dog says; the cat's 0.6
+        is wrong and must not answer for it. Of neither, everything that lifts the animal is wrong:
+
+        >>> import numpy as np
+        >>> from pipeline.hml import Hierarchy, constrained_probability
+        >>> hierarchy = Hierarchy.from_edges([("cat", "animal"), ("dog", "animal")])
+        >>> p = np.array([[[0.3, 0.6, 0.4], [0.3, 0.6, 0.4]]])
+        >>> constrained_probability(p, [[1, 0, 1], [0, 0, 0]], hierarchy).tolist()
+        [[[0.4, 0.6, 0.4], [0.6, 0.6, 0.4]]]
     """
     scores = _floating(p, "p")
     labels = checked_labels(y, scores, hierarchy)

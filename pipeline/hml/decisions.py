@@ -40,6 +40,19 @@ def prior_matched_cuts(held_out: Any, share: Any) -> Float[np.ndarray, " node"]:
 
     Raises:
         ValueError: a shape or range is wrong, or there is no held-out example.
+
+    Examples:
+        The same scores of three nodes, which have half, a quarter and none of the training
+        examples:
+
+        >>> import numpy as np
+        >>> from pipeline.hml.decisions import prior_matched_cuts
+        >>> held_out = np.tile([[0.9], [0.4], [0.3], [0.1]], 3)
+        >>> cuts = prior_matched_cuts(held_out, [0.5, 0.25, 0.0])
+        >>> cuts.round(2).tolist()
+        [0.35, 0.65, inf]
+        >>> (held_out >= cuts).sum(axis=0).tolist()
+        [2, 1, 0]
     """
     scores = np.asarray(held_out)
     if scores.ndim != 2 or not len(scores):
@@ -71,6 +84,18 @@ def prior_matched_cuts_streamed(
 
     Raises:
         ValueError: a shape or range is wrong, or there is another number of examples.
+
+    Examples:
+        Weighted, the first example counts as three, which is half of all, and is enough:
+
+        >>> import numpy as np
+        >>> from pipeline.hml.decisions import prior_matched_cuts_streamed
+        >>> blocks = [np.array([[0.9], [0.4]]), np.array([[0.3], [0.1]])]
+        >>> prior_matched_cuts_streamed(blocks, 4, [0.5]).round(2).tolist()
+        [0.35]
+        >>> weight = np.array([3.0, 1.0, 1.0, 1.0])
+        >>> prior_matched_cuts_streamed(blocks, 4, [0.5], weight=weight).round(2).tolist()
+        [0.65]
     """
     target = np.asarray(share, dtype=np.float64)
     if target.ndim != 1 or examples < 1:
@@ -126,6 +151,17 @@ def decide(p: Scores, cuts: Any, hierarchy: Hierarchy) -> Scores:
 
     Raises:
         ValueError: a shape does not fit.
+
+    Examples:
+        An animal is never said by itself here, and still comes with a cat:
+
+        >>> import numpy as np
+        >>> from pipeline.hml import Hierarchy
+        >>> from pipeline.hml.decisions import decide
+        >>> hierarchy = Hierarchy.from_edges([("cat", "animal"), ("dog", "animal")])
+        >>> p = np.array([[0.9, 0.7, 0.1], [0.9, 0.3, 0.1]])  # animal, cat, dog
+        >>> decide(p, [np.inf, 0.5, 0.5], hierarchy).tolist()
+        [[True, True, False], [False, False, False]]
     """
     limits = np.asarray(cuts, dtype=np.float64)
     hierarchy.check_nodes(p.shape, "p")
@@ -177,6 +213,19 @@ def budget_cuts(
 
     Raises:
         ValueError: a shape or range is wrong, or there is another number of examples.
+
+    Examples:
+        With 10 in 100, 9 of 99 held-out examples reach the cut. They are too few to tell where 1 in
+        1,000 would, so that this is never:
+
+        >>> import numpy as np
+        >>> from pipeline.hml.decisions import budget_cuts
+        >>> scores = np.arange(99)[:, None] / 100
+        >>> cuts = budget_cuts([scores], 99, 10, per=100, nodes=1)
+        >>> int((scores >= cuts).sum())
+        9
+        >>> budget_cuts([scores], 99, 1, per=1000, nodes=1).tolist()
+        [inf]
     """
     budget = np.asarray(most, dtype=np.float64)
     if budget.shape not in ((), (nodes,)):
@@ -222,6 +271,21 @@ def decide_budget(p: Scores, per_example: int, hierarchy: Hierarchy, cuts: Any =
 
     Raises:
         ValueError: a shape or range is wrong.
+
+    Examples:
+        An ancestor takes a place of its own. The only place goes to the animal, which does not
+        reach its cut and has no cat below it that does, so nothing is left:
+
+        >>> import numpy as np
+        >>> from pipeline.hml import Hierarchy
+        >>> from pipeline.hml.decisions import decide_budget
+        >>> hierarchy = Hierarchy.from_edges([("cat", "animal"), ("dog", "animal")])
+        >>> p, cuts = np.array([0.9, 0.8, 0.7]), [0.95, 0.5, 0.5]  # animal, cat, dog
+        >>> for places in (3, 2, 1):
+        ...     print(decide_budget(p, places, hierarchy, cuts).tolist())
+        [True, True, True]
+        [True, True, False]
+        [False, False, False]
     """
     hierarchy.check_nodes(p.shape, "p")
     if per_example < 0:

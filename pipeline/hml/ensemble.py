@@ -56,6 +56,20 @@ class Ensemble:
         share: (node,) float64 share of positives in the training data.
         cuts: decision rule -> (node,) float64; see `decisions`.
         combination: of the kinds, in their order; None takes the mean of the one kind there is.
+
+    Examples:
+        Nodes that 3 and 4 of 40 examples have, and what the rules find of them in new examples:
+
+        >>> import numpy as np
+        >>> from pipeline.hml import RareNodeClassifier, metrics
+        >>> x = np.random.default_rng(0).normal(size=(1040, 2)).astype(np.float32)
+        >>> model = RareNodeClassifier(members=4, kinds=("kernel",)).fit(x[:40], x[:40] > 1.5)
+        >>> p = model.ensemble_.predict_proba(x[40:])
+        >>> for rule in ("half", "tuned"):
+        ...     scores = metrics.rule_scores(x[40:] > 1.5, model.ensemble_.decide(p, rule))
+        ...     print(rule, round(scores["macro_f1"], 1))
+        half 0.0
+        tuned 0.8
     """
 
     hierarchy: Hierarchy

@@ -18,8 +18,8 @@ from jaxtyping import Bool, Float
 from scipy import sparse
 
 from pipeline.hml import bootstrap, score_kernels
-from pipeline.hml.metrics import Counts
-from pipeline.hml.predictions import BLOCK, Labels, Predict, Predictions
+from pipeline.hml.metrics import Counts, decisions, shares
+from pipeline.hml.predictions import BLOCK, Labels, Predict, Predictions, Scores
 from pipeline.hml.ranking import ByNode, Pooled
 from pipeline.hml.unknown import Unknown, rankable
 
@@ -73,15 +73,13 @@ def row_weights(groups: np.ndarray, replicates: int, *, seed: int) -> np.ndarray
 
 
 def evaluate(
-    labels: sparse.csr_array,
-    predict: Predict,
+    predictions: Predictions,
     decide: Mapping[str, Decide],
     prior: Float[np.ndarray, " node"],
     weights: Float[np.ndarray, "row example"],
     slices: Mapping[str, Bool[np.ndarray, " scored"]],
     *,
-    scored: Bool[np.ndarray, " node"] | None = None,
-    unknown: Unknown | None = None,
+    scores: Scores | None = None,
 ) -> Evaluation:
     """Evaluate probabilities and decisions on the scored nodes.
 
@@ -90,23 +88,27 @@ def evaluate(
     run over all scored nodes, a node without a test positive counts as 0.
 
     Args:
-        labels: (example, node) CSR, closed upward.
-        predict: from a range of examples to their coherent probabilities (example, node). It may be
-            called several times for the same range.
-        decide: rule -> from such a block to its decisions (example, node).
+        predictions: of the test examples; two passes are made, or more, see above.
+        decide: rule -> from a block of probabilities to its decisions (example, node).
         prior: shares of positives among the known training labels, the reference of `brier_skill`.
         weights: see `row_weights`.
         slices: name -> some of the scored nodes.
-        scored: the nodes that are judged; None is all.
-        unknown: (example, node) CSR, the labels that count in no figure; None: everything is known.
+        scores: what the first pass has found, where it is made already: see `Predictions.scores`.
 
     Raises:
-        ValueError: shapes do not fit, or a probability is NaN.
+        ValueError: shapes do not fit, a probability is NaN, or a decision is neither 0 nor 1.
     """
-    if weights.ndim != 2 or weights.shape[1] != labels.shape[0]:
-        raise ValueError(f"weights must have shape (row, {labels.shape[0]}). Got {weights.shape}")
-    predictions = Predictions(labels, predict, scored, unknown)
-    score, squares = predictions.scores()
+    examples = predictions.shape[0]
+    if weights.ndim != 2 or weights.shape[1] != examples:
+        raise ValueError(f"weights must have shape (row, {examples}). Got {weights.shape}")
+    share = predictions.judged(shares(prior, predictions.shape[1])[None])[0]
+    predictions.masks(slices)
+    score, squares = predictions.scores() if scores is None else scores
+    if (expected := ((predictions.labels.nnz,), (examples,))) != (score.shape, squares.shape):
+        raise ValueError(
+            f"scores must have the shapes {expected[0]} and {expected[1]}, of these predictions. "
+            f"Got {score.shape} and {squares.shape}"
+        )
     rankings = ByNode.of(predictions.labels, score), Pooled.of(predictions.labels, score)
     nodes = predictions.labels.shape[1]
     held = sum(len(ranking.threshold) for ranking in rankings) + len(decide) * nodes
@@ -116,7 +118,6 @@ def evaluate(
     joined = {
         name: np.concatenate([part.figures[name] for part in parts]) for name in parts[0].figures
     }
-    share = prior if scored is None else prior[scored]
     skill = _brier_skill(predictions, score, squares, share, weights)
     # Figures over all nodes come first.
     overall = {name: joined.pop(name) for name in ("micro_ap", "macro_ap")}
@@ -168,7 +169,12 @@ def _of_rows(
         by_node.count(judged, line, between[0])
         pooled.count(judged, line, between[1])
         for rule, decision in decide.items():
-            decided = predictions.judged(np.asarray(decision(p), dtype=np.bool_))
+            chosen = decisions(decision(p))
+            if chosen.shape != p.shape:
+                raise ValueError(
+                    f"rule {rule!r} must return the shape {p.shape}. Got {chosen.shape}"
+                )
+            decided = predictions.judged(chosen)
             within, found = predictions.at_positives(examples, decided)
             hit[rule][within] = found
             counted = predictions.hidden(examples, decided, 0.0)

@@ -1,11 +1,11 @@
 """From training data to an ensemble with honest cuts."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
 from pipeline.hml import example_weights
@@ -43,6 +43,7 @@ def fit_members(
     unknown: Any = None,
     seed: int,
     rows: Int[np.ndarray, " row"] | None = None,
+    judged: Bool[np.ndarray, " row"] | None = None,
     scored: np.ndarray | None = None,
     on_epoch: EpochEnd | None = None,
     keeper: Keeper | None = None,
@@ -70,6 +71,9 @@ def fit_members(
             None: everything is known.
         seed: of everything.
         rows: (row,) the examples that are learnt from; None is all.
+        judged: (row,) which of them cuts are placed and kinds are combined by; None is all. Where
+            the features come from an encoder that learnt from labels, the scores of those examples
+            are too extreme whoever leaves them out; the others are to be judged alone.
         scored: (node,) bool, the nodes that count; None is all.
         on_epoch: see `train`.
         keeper: see `train`; the other kinds are fitted anew, which takes less.
@@ -80,7 +84,25 @@ def fit_members(
         ValueError: a kind is unknown or comes twice, there are too few members or examples, several
             kinds without `cross_fit`, a weight is no finite number of at least 0, all together
             they say that there are fewer examples than folds, unknown labels are at odds with the
-            others, or `train` refuses its input.
+            others, none of the judged examples is left, or `train` refuses its input.
+
+    Examples:
+        Labels that have nothing to do with the features. What the members learnt from looks as if
+        they knew it; what they left out shows that they do not, and cuts are placed by that:
+
+        >>> import numpy as np
+        >>> from scipy import sparse
+        >>> from pipeline.hml import Hierarchy, Settings, fit_members, metrics
+        >>> hierarchy = Hierarchy.from_edges([], nodes=["cat", "dog"])
+        >>> rng = np.random.default_rng(0)
+        >>> x, y = rng.normal(size=(40, 2)).astype(np.float32), rng.random((40, 2)) < 0.25
+        >>> fitting = {"settings": Settings(members=4), "kinds": ("kernel",), "seed": 0}
+        >>> fitted = fit_members(x, sparse.csr_array(y), hierarchy, **fitting)
+        >>> ((_, held_out),) = fitted.held_out()
+        >>> for p in (fitted.ensemble().predict_proba(x), held_out):
+        ...     print(round(metrics.micro_average_precision(y, p), 1))
+        0.9
+        0.2
     """
     strange = {*kinds} - {*LEARN}
     if not kinds or strange or len({*kinds}) < len(kinds):
@@ -89,7 +111,9 @@ def fit_members(
         raise ValueError(f"kinds must be network alone where nothing is left out. Got {kinds}")
     rows = np.arange(len(features)) if rows is None else rows
     fewest = settings.members if cross_fit else 1
-    rows, groups, weight = _that_count(rows, groups, sample_weight, fewest)
+    if judged is not None and judged.shape != rows.shape:
+        raise ValueError(f"judged must have shape {rows.shape}. Got {judged.shape}")
+    rows, groups, weight, judged = _that_count(rows, groups, sample_weight, judged, fewest)
     closed = sparse.csr_array(hierarchy.close(sparse.csr_array(labels)[rows])).astype(np.bool_)
     given = None if unknown is None else sparse.csr_array(unknown)
     if given is not None and given.shape != labels.shape:
@@ -114,17 +138,44 @@ def fit_members(
         seed=seed,
     )
     if elsewhere is not None:
-        return Fitted(problem, elsewhere(problem, kinds), fold)
-    members = {kind: LEARN[kind](problem, on_epoch, keeper) for kind in kinds}
-    return Fitted(problem, members, fold)
+        members = elsewhere(problem, kinds)
+    else:
+        members = {kind: LEARN[kind](problem, on_epoch, keeper) for kind in kinds}
+    if judged is None or fold is None:
+        return Fitted(problem, problem, members, fold)
+    return Fitted(problem, _part(problem, judged), members, fold[judged])
+
+
+def _for_all(tuned: np.ndarray, matched: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Cuts of nodes with positives to learn from, none of which is among the judged examples.
+
+    By what they have no F-measure is known: they are predicted as often as they occur, and at 1/2
+    where that is less than once among the judged.
+    """
+    lost = np.isinf(tuned) & (share > 0)
+    return np.where(lost, np.where(np.isfinite(matched), matched, 0.5), tuned)
+
+
+def _part(problem: Problem, judged: np.ndarray) -> Problem:
+    """The problem of some of its rows, for what is fitted to scores."""
+    return replace(
+        problem,
+        rows=problem.rows[judged],
+        closed=sparse.csr_array(problem.closed[judged]),
+        learns=None if problem.learns is None else problem.learns[:, judged],
+        weight=None if problem.weight is None else problem.weight[judged],
+        unknown=None if problem.unknown is None else sparse.csr_array(problem.unknown[judged]),
+    )
 
 
 def _that_count(
-    rows: np.ndarray, groups: Any, sample_weight: Any, fewest: int
-) -> tuple[np.ndarray, Any, np.ndarray | None]:
-    """Rows with a weight, their groups and weights; None where each counts 1."""
+    rows: np.ndarray, groups: Any, sample_weight: Any, judged: np.ndarray | None, fewest: int
+) -> tuple[np.ndarray, Any, np.ndarray | None, np.ndarray | None]:
+    """Rows with a weight, their groups, weights (None where each counts 1), and the judged ones."""
+    if judged is not None and not judged.any():
+        raise ValueError("judged must hold an example. Got none")
     if sample_weight is None:
-        return rows, groups, None
+        return rows, groups, None, judged
     weight = example_weights.checked(sample_weight, len(rows))
     if weight.sum() < fewest:
         raise ValueError(
@@ -138,7 +189,9 @@ def _that_count(
             raise ValueError(f"groups must have shape {rows.shape}. Got {given.shape}")
         groups = given[counts]
     weight = weight[counts]
-    return rows[counts], groups, None if (weight == 1).all() else weight
+    if judged is not None and not (judged := judged[counts]).any():
+        raise ValueError("judged must hold an example of a weight above 0. Got none")
+    return rows[counts], groups, None if (weight == 1).all() else weight, judged
 
 
 @dataclass(frozen=True)
@@ -147,10 +200,11 @@ class Fitted:
 
     Attributes:
         members: kind -> its members.
-        fold: (row,) see `folds`; None where nothing was left out.
+        fold: (judged row,) see `folds`; None where nothing was left out.
     """
 
     _problem: Problem
+    _judged: Problem  # of the examples whose scores are looked at
     members: dict[str, Members]
     fold: np.ndarray | None
     _kept: dict[tuple[str, int], Pair] = field(default_factory=dict)
@@ -182,6 +236,22 @@ class Fitted:
             beta: of the rule `tuned`: recall counts beta times as much as precision.
             budget: of the rule `budget`: how often a node reaches its cut in 1,000 examples; None
                 leaves the rule out.
+
+        Examples:
+            One fit gives ensembles of each of its kinds and of all together:
+
+            >>> import numpy as np
+            >>> from scipy import sparse
+            >>> from pipeline.hml import Hierarchy, Settings, fit_members
+            >>> hierarchy = Hierarchy.from_edges([], nodes=["cat", "dog"])
+            >>> x = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+            >>> labels, settings = sparse.csr_array(x > 1), Settings(members=4)
+            >>> kinds = ("kernel", "neighbours")
+            >>> fitted = fit_members(x, labels, hierarchy, settings, kinds=kinds, seed=0)
+            >>> for ensemble in (fitted.ensemble(), fitted.ensemble(["kernel"], budget=50.0)):
+            ...     print([*ensemble.members], [*ensemble.cuts])
+            ['kernel', 'neighbours'] ['half', 'prior_matched', 'tuned']
+            ['kernel'] ['half', 'prior_matched', 'tuned', 'budget']
         """
         problem = self._problem
         chosen = {kind: self.members[kind] for kind in (self.members if kinds is None else kinds)}
@@ -191,12 +261,16 @@ class Fitted:
         combination = None
         if self.fold is not None:
             combination, predictions = self._combine(tuple(chosen))
-            blocks, count = (predictions.hidden(*block) for block in predictions), len(problem.rows)
-            judged = unknown_labels.known(problem.closed, unknown, weight)
+            looked_at = self._judged
+            weight, unknown, count = looked_at.weight, looked_at.unknown, len(looked_at.rows)
+            blocks = (predictions.hidden(*block) for block in predictions)
+            known = unknown_labels.known(looked_at.closed, unknown, weight)
             cuts["prior_matched"] = prior_matched_cuts_streamed(
-                blocks, count, share, weight=weight, known=judged
+                blocks, count, share, weight=weight, known=known
             )
             cuts["tuned"] = tuned_cuts(predictions, beta=beta, weight=weight)
+            if looked_at is not problem:
+                cuts["tuned"] = _for_all(cuts["tuned"], cuts["prior_matched"], share)
             if budget is not None:
                 blocks = (p for _, p in predictions)
                 cuts["budget"] = budget_cuts(
@@ -241,7 +315,7 @@ class Fitted:
         if chosen not in self._combined:
             combination, held_out = self._fit_combination([*chosen])
             self._combined.clear()
-            problem = self._problem
+            problem = self._judged
             predictions = Predictions(problem.closed, held_out, unknown=problem.unknown)
             self._combined[chosen] = combination, predictions
         return self._combined[chosen]
@@ -249,7 +323,7 @@ class Fitted:
     def _fit_combination(
         self, kinds: list[str]
     ) -> tuple[Combination | None, Callable[[slice], np.ndarray]]:
-        problem, nodes = self._problem, len(self._problem.hierarchy)
+        problem, nodes = self._judged, len(self._judged.hierarchy)
         labels, counts = problem.closed, problem.weight
         fit: dict[str, Any] = {"weight": counts, "unknown": problem.unknown, "seed": problem.seed}
         scored = np.ones(nodes, bool) if problem.scored is None else problem.scored
@@ -283,7 +357,7 @@ class Fitted:
 
     def _pairs(self, kinds: list[str]) -> Iterator[tuple[slice, list[Pair]]]:
         """Ranges of examples and, of each kind, what both members say that left them out."""
-        examples, nodes = self._problem.closed.shape
+        examples, nodes = self._judged.closed.shape
         size = max(1, BLOCK // nodes)
         for first in range(0, examples, size):
             rows = slice(first, min(first + size, examples))
@@ -294,11 +368,11 @@ class Fitted:
         missing = [kind for kind in kinds if (kind, rows.start) not in self._kept]
         found = {kind: self._kept[kind, rows.start] for kind in kinds if kind not in missing}
         if missing:
-            x, fold = self._problem.standardised(rows), self.fold[rows]
-            numbers = np.arange(self._problem.settings.members)[:, None]
+            x, fold = self._judged.standardised(rows), self.fold[rows]
+            numbers = np.arange(self._judged.settings.members)[:, None]
             # Member h leaves out the folds h and h + 1.
             shares = np.stack([numbers == (fold - i) % len(numbers) for i in (0, 1)]).astype(float)
-            examples, nodes = self._problem.closed.shape
+            examples, nodes = self._judged.closed.shape
             for kind in missing:
                 members = self.members[kind]
                 pair = np.empty((2, len(x), nodes), dtype=np.float32)

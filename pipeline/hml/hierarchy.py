@@ -26,6 +26,19 @@ class Hierarchy:
         depth: (node,) int64; a root has depth 0.
         index: name -> column.
         edge_index: (2, edge) int64: child columns, parent columns; no edge twice.
+
+    Examples:
+        A node with several parents is below the deepest of them:
+
+        >>> from pipeline.hml import Hierarchy
+        >>> edges = [("bat", "mammal"), ("bat", "flier"), ("mammal", "animal")]
+        >>> hierarchy = Hierarchy.from_edges(edges)
+        >>> dict(zip(hierarchy.nodes, hierarchy.depth.tolist()))
+        {'animal': 0, 'flier': 0, 'mammal': 1, 'bat': 2}
+        >>> hierarchy.edge_index.tolist()  # children, parents
+        [[2, 3, 3], [0, 1, 2]]
+        >>> sorted(hierarchy.ancestors("bat"))
+        ['animal', 'bat', 'flier', 'mammal']
     """
 
     nodes: tuple[str, ...]
@@ -34,7 +47,7 @@ class Hierarchy:
     edge_index: np.ndarray
 
     def __init__(self, nodes: tuple[str, ...], depth: np.ndarray, edge_index: np.ndarray) -> None:
-        """For `from_edges`, which checks what it is given."""
+        """Use `from_edges`, which checks what it is given; this does not."""
         self.nodes = nodes
         self.depth = depth
         self.index = {name: column for column, name in enumerate(nodes)}
@@ -59,6 +72,16 @@ class Hierarchy:
         Raises:
             HierarchyError: there is no node, a name is not a text, an edge is not a pair, a node is
                 its own parent, or the edges form a cycle, whose nodes are named.
+
+        Examples:
+            What is given twice counts once, and a cycle is named without what leads to it:
+
+            >>> from pipeline.hml import Hierarchy
+            >>> Hierarchy.from_edges([("cat", "animal")] * 2, nodes=["cat", "stone"])
+            Hierarchy(3 nodes, 1 edge, depth 1)
+            >>> Hierarchy.from_edges([("a", "b"), ("b", "c"), ("c", "b")])
+            Traceback (most recent call last):
+            pipeline.errors.HierarchyError: expected ... found 'b' -> 'c' -> 'b' ...
         """
         parents: dict[str, set[str]] = {_name(node): set() for node in nodes}
         for edge in edges:
@@ -83,8 +106,9 @@ class Hierarchy:
         return len(self.nodes)
 
     def __repr__(self) -> str:
-        depth = int(self.depth.max(initial=0))
-        return f"Hierarchy({len(self)} nodes, {self.edge_index.shape[1]} edges, depth {depth})"
+        nodes, edges = len(self), self.edge_index.shape[1]
+        counted = f"{nodes} node{'s' * (nodes != 1)}, {edges} edge{'s' * (edges != 1)}"
+        return f"Hierarchy({counted}, depth {self.depth.max(initial=0)})"
 
     @cached_property
     def ancestor_matrix(self) -> sparse.csr_array:
@@ -131,6 +155,15 @@ class Hierarchy:
 
         Raises:
             ValueError: the last axis is not the nodes.
+
+        Examples:
+            >>> import numpy as np
+            >>> from pipeline.hml import Hierarchy
+            >>> hierarchy = Hierarchy.from_edges([("cat", "mammal"), ("mammal", "animal")])
+            >>> hierarchy.nodes
+            ('animal', 'mammal', 'cat')
+            >>> hierarchy.close(np.array([[0, 0, 1], [0, 1, 0], [0, 0, 0]])).tolist()
+            [[1, 1, 1], [1, 1, 0], [0, 0, 0]]
         """
         given: Any = y
         self.check_nodes(given.shape, "y")
@@ -149,7 +182,18 @@ class Hierarchy:
         return result
 
     def support(self, y: sparse.csr_array) -> np.ndarray:
-        """Positives of each node (node,) int64, labels (example, node) closed upward here."""
+        """Positives of each node (node,) int64, labels (example, node) closed upward here.
+
+        Examples:
+            An example counts once for an ancestor, by however many nodes it has it:
+
+            >>> from scipy import sparse
+            >>> from pipeline.hml import Hierarchy
+            >>> hierarchy = Hierarchy.from_edges([("cat", "animal"), ("dog", "animal")])
+            >>> y = sparse.csr_array([[0, 1, 1], [0, 1, 0], [0, 0, 0]])  # animal, cat, dog
+            >>> hierarchy.support(y).tolist()
+            [2, 2, 1]
+        """
         closed: Any = self.close(y)
         return closed.astype(np.int64).sum(axis=0)
 
@@ -162,7 +206,16 @@ class Hierarchy:
             )
 
     def check_closed(self, labels: np.ndarray) -> None:
-        """Raise ValueError if labels (example, node) uint8 are not closed upward."""
+        """Raise ValueError if labels (example, node) uint8 are not closed upward.
+
+        Examples:
+            >>> import numpy as np
+            >>> from pipeline.hml import Hierarchy
+            >>> hierarchy = Hierarchy.from_edges([("cat", "animal"), ("dog", "animal")])
+            >>> hierarchy.check_closed(np.array([[1, 1, 0], [0, 0, 1]], np.uint8))
+            Traceback (most recent call last):
+            ValueError: y must ... In example 1 the node 'dog' is positive and its parent ... is not
+        """
         row, child, parent = kernels.first_open_edge(labels, self.start, self.parent)
         if row >= 0:
             raise ValueError(

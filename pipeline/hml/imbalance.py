@@ -50,6 +50,20 @@ def imbalance_weights(
 
     Raises:
         ValueError: a shape, name or range is wrong.
+
+    Examples:
+        Of 1,000 examples, all of which are animals:
+
+        >>> from pipeline.hml import Hierarchy, imbalance_weights
+        >>> edges = [("cat", "animal"), ("dog", "animal"), ("otter", "animal")]
+        >>> hierarchy = Hierarchy.from_edges(edges)
+        >>> support = [1000, 600, 60, 6]
+        >>> positive, _ = imbalance_weights(support, 1000, hierarchy, floor=1.0)
+        >>> dict(zip(hierarchy.nodes, positive.round(1).tolist()))
+        {'animal': 1.0, 'cat': 1.0, 'dog': 4.8, 'otter': 42.7}
+        >>> _, negative = imbalance_weights(support, 1000, hierarchy, floor=1.0, variant="released")
+        >>> dict(zip(hierarchy.nodes, negative.round(1).tolist()))
+        {'animal': 1.0, 'cat': 1.3, 'dog': 5.0, 'otter': 42.7}
     """
     counts = np.asarray(support, dtype=np.float64)
     if counts.shape != (len(hierarchy),):

@@ -64,6 +64,19 @@ def weighted_loss(
     Raises:
         ValueError: a shape, dtype, range or name is wrong, y is not closed upward, or one member in
             a mode that compares members.
+
+    Examples:
+        A dog, of which a network says with certainty that it is a cat. Dogs weigh 5, and what is
+        said of cats does not answer for the animal:
+
+        >>> import torch
+        >>> from pipeline.hml import Hierarchy, weighted_loss
+        >>> hierarchy = Hierarchy.from_edges([("cat", "animal"), ("dog", "animal")])
+        >>> logits = torch.tensor([[[0.0, 3.0, 0.0]]], requires_grad=True)  # animal, cat, dog
+        >>> options = {"positive_weight": [1.0, 1.0, 5.0], "reduction": "sum"}
+        >>> weighted_loss(logits, [[1, 0, 1]], hierarchy, **options).backward()
+        >>> logits.grad
+        tensor([[[-0.5000,  0.9526, -2.5000]]])
     """
     if logits.ndim != 3 or logits.dtype not in (torch.float32, torch.float64):
         raise ValueError(

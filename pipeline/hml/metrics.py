@@ -24,7 +24,19 @@ def average_precision(y: Any, score: Any, weight: Any = None) -> float:
         weight: (example,) not negative; None is 1.
 
     Raises:
-        ValueError: shapes do not fit.
+        ValueError: shapes do not fit, or a score is NaN.
+
+    Examples:
+        Equal scores are one threshold, so their order does not matter, and nothing is gained by a
+        score that is the same for all:
+
+        >>> from pipeline.hml.metrics import average_precision
+        >>> average_precision([1, 0, 0, 1], [0.9, 0.8, 0.7, 0.6])  # (1 / 1 + 2 / 4) / 2
+        0.75
+        >>> average_precision([1, 0, 0, 1], [0.3, 0.3, 0.3, 0.3])  # the share of positives
+        0.5
+        >>> average_precision([0, 0], [0.9, 0.8])
+        nan
     """
     weights = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
     return float(average_precision_replicates(y, score, weights[None])[0])
@@ -43,6 +55,14 @@ def average_precision_replicates(
 
     Raises:
         ValueError: shapes do not fit, or a score is NaN.
+
+    Examples:
+        Without its second example the ranking is perfect; without its positives there is none:
+
+        >>> from pipeline.hml.metrics import average_precision_replicates
+        >>> weights = [[1, 1, 1], [1, 0, 1], [0, 1, 0]]
+        >>> average_precision_replicates([1, 0, 1], [0.9, 0.8, 0.7], weights).round(2).tolist()
+        [0.83, 1.0, nan]
     """
     positive, scores, weights = (
         np.asarray(y, bool),
@@ -83,19 +103,71 @@ def average_precision_replicates(
 
 
 def node_average_precision(y: Any, score: Any) -> Float[np.ndarray, " node"]:
-    """Average precision of each node; NaN for a node without a positive."""
+    """Average precision of each node; NaN for a node without a positive.
+
+    Args:
+        y: (example, node) zeros and ones.
+        score: (example, node) higher means more likely.
+
+    Raises:
+        ValueError: shapes do not fit, or a score is NaN.
+
+    Examples:
+        >>> from pipeline.hml.metrics import node_average_precision
+        >>> y, p = [[0, 1, 0], [1, 0, 0]], [[0.9, 0.7, 0.1], [0.8, 0.6, 0.1]]
+        >>> node_average_precision(y, p).tolist()  # nothing can be said of the last node
+        [0.5, 1.0, nan]
+    """
     labels, scores = _aligned(y, score)
     return np.array([average_precision(a, b) for a, b in zip(labels.T, scores.T, strict=True)])
 
 
 def macro_average_precision(y: Any, score: Any, scored: Any = None) -> float:
-    """Mean average precision of the scored nodes that have a positive; NaN if there is none."""
+    """Mean average precision of the scored nodes that have a positive; NaN if there is none.
+
+    Args:
+        y: (example, node) zeros and ones.
+        score: (example, node) higher means more likely.
+        scored: (node,) bool; None takes all.
+
+    Raises:
+        ValueError: shapes do not fit, or a score is NaN.
+
+    Examples:
+        A node without a positive is left out, not counted as 0:
+
+        >>> from pipeline.hml.metrics import macro_average_precision
+        >>> y, p = [[0, 1, 0], [1, 0, 0]], [[0.9, 0.7, 0.1], [0.8, 0.6, 0.1]]
+        >>> macro_average_precision(y, p)  # (0.5 + 1) / 2
+        0.75
+        >>> macro_average_precision(y, p, scored=[True, False, True])
+        0.5
+    """
     labels, scores = _aligned(y, score, scored)
     return _mean(node_average_precision(labels, scores))
 
 
 def micro_average_precision(y: Any, score: Any, scored: Any = None) -> float:
-    """Average precision over all (example, scored node) entries at once; NaN without a positive."""
+    """Average precision over all (example, scored node) entries at once; NaN without a positive.
+
+    Args:
+        y: (example, node) zeros and ones.
+        score: (example, node) higher means more likely.
+        scored: (node,) bool; None takes all.
+
+    Raises:
+        ValueError: shapes do not fit, or a score is NaN.
+
+    Examples:
+        Both nodes are ranked without a mistake, but the rare one's positive has a lower score than
+        a negative of the common one:
+
+        >>> from pipeline.hml.metrics import macro_average_precision, micro_average_precision
+        >>> y = [[1, 0], [1, 0], [0, 1], [0, 0]]
+        >>> p = [[0.9, 0.0], [0.8, 0.0], [0.3, 0.1], [0.2, 0.0]]
+        >>> macro_average_precision(y, p), round(micro_average_precision(y, p), 2)
+        (1.0, 0.87)
+    """
     labels, scores = _aligned(y, score, scored)
     return average_precision(labels.reshape(-1), scores.reshape(-1))
 
@@ -105,9 +177,27 @@ def rule_scores(y: Any, decision: Any, scored: Any = None) -> dict[str, float]:
 
     Macro figures run over all scored nodes: a node without a positive, or without a correct
     prediction, counts as 0 (comparable with the literature).
+
+    Args:
+        y: (example, node) zeros and ones.
+        decision: (example, node) zeros and ones, or bool.
+        scored: (node,) bool; None takes all.
+
+    Raises:
+        ValueError: shapes do not fit, or a decision is neither 0 nor 1 (as a probability is).
+
+    Examples:
+        A common node is decided right, and a rare one never predicted, which micro figures hardly
+        show:
+
+        >>> from pipeline.hml.metrics import rule_scores
+        >>> y, decision = [[1, 1], [1, 0], [1, 0], [1, 0]], [[1, 0], [1, 0], [1, 0], [1, 0]]
+        >>> scores = rule_scores(y, decision)
+        >>> round(scores["macro_f1"], 2), round(scores["micro_f1"], 2)
+        (0.5, 0.89)
     """
     labels, decided = _aligned(y, decision, scored)
-    counts = Counts.of(labels, decided, np.ones((1, len(labels))))
+    counts = Counts.of(labels, decisions(decided), np.ones((1, len(labels))))
     return {name: float(values[0]) for name, values in counts.scores().items()}
 
 
@@ -118,15 +208,73 @@ def brier_skill(y: Any, p: Any, prior: Any, scored: Any = None) -> float:
         y: (example, node) zeros and ones.
         p: (example, node) probabilities.
         prior: (node,) shares of positives in the training data.
-        scored: (node,) bool.
+        scored: (node,) bool; None takes all.
+
+    Raises:
+        ValueError: shapes do not fit.
+
+    Examples:
+        The prior itself has none, and to be sure that a rare node never occurs is worse than the
+        prior:
+
+        >>> from pipeline.hml.metrics import brier_skill
+        >>> y, prior = [[1], [0], [0], [0]], [0.25]
+        >>> for p in (0.25, 0.0):
+        ...     print(round(brier_skill(y, [[p]] * 4, prior), 2))
+        0.0
+        -0.33
+        >>> round(brier_skill(y, [[0.7], [0.1], [0.1], [0.1]], prior), 2)
+        0.84
     """
     labels, probability = _aligned(y, p, scored)
-    share = np.asarray(prior, np.float64)
+    share = shares(prior, np.shape(y)[1])
     share = share if scored is None else share[np.asarray(scored, bool)]
     reference = float(((labels - share) ** 2).mean()) if labels.size else 0.0
     if not reference:
         return float("nan")
     return 1 - float(((labels - probability.astype(np.float64)) ** 2).mean()) / reference
+
+
+def shares(prior: Any, nodes: int) -> Float[np.ndarray, " node"]:
+    """A prior as float64.
+
+    Raises:
+        ValueError: it has not one share for each of the nodes.
+
+    Examples:
+        >>> from pipeline.hml.metrics import shares
+        >>> shares([0.5], nodes=2)
+        Traceback (most recent call last):
+        ValueError: prior must have shape (2,). Got (1,)
+    """
+    share = np.asarray(prior, np.float64)
+    if share.shape != (nodes,):
+        raise ValueError(f"prior must have shape ({nodes},). Got {share.shape}")
+    return share
+
+
+def decisions(values: Any) -> np.ndarray:
+    """Zeros and ones as bool.
+
+    Raises:
+        ValueError: one is neither 0 nor 1 (as a probability is).
+
+    Examples:
+        >>> from pipeline.hml.metrics import decisions
+        >>> decisions([[1, 0]]).tolist()
+        [[True, False]]
+        >>> decisions([[0.7, 0]])
+        Traceback (most recent call last):
+        ValueError: decisions must be 0 or 1. Got 0.7: decide by a rule first
+    """
+    decided = np.asarray(values)
+    if decided.dtype == bool:
+        return decided
+    chosen = decided.astype(bool)
+    if not np.array_equal(chosen, decided):
+        wrong = decided[chosen != decided][0]
+        raise ValueError(f"decisions must be 0 or 1. Got {wrong}: decide by a rule first")
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -137,6 +285,19 @@ class Counts:
         hit: (replicate, node) weight of predicted positives.
         predicted: (replicate, node).
         positive: (replicate, node).
+
+    Examples:
+        Precision as it is, and as it would be without the second example, which is predicted
+        wrongly:
+
+        >>> import numpy as np
+        >>> from pipeline.hml.metrics import Counts
+        >>> labels, decided = np.array([[1], [0], [1]], bool), np.array([[1], [1], [0]], bool)
+        >>> counts = Counts.of(labels, decided, np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]]))
+        >>> counts.hit.tolist(), counts.predicted.tolist()
+        ([[1.0], [1.0]], [[2.0], [1.0]])
+        >>> counts.scores()["macro_precision"].tolist()
+        [0.5, 1.0]
     """
 
     hit: np.ndarray

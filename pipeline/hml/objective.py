@@ -38,6 +38,14 @@ class Objective:
             and `mode`, or None. "focal", "asymmetric" and "class_balanced" are made coherent only
             at prediction time and need `constraint` to be False; "observation_weighted" and
             "oversampling" are the constraint loss of weighted or resampled examples.
+
+    Examples:
+        A baseline is a method as its authors have it, so nothing goes beside it:
+
+        >>> from pipeline.hml import Objective
+        >>> Objective(baseline="oversampling", variant="paper")
+        Traceback (most recent call last):
+        ValueError: variant and mode must be None with baseline 'oversampling'. Got 'paper' and None
     """
 
     constraint: bool = True

@@ -1,6 +1,6 @@
 """Predictions of many examples as a stream of blocks, with the labels they are judged by."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ BLOCK = 16_000_000
 KEPT = 64_000_000
 
 Predict = Callable[[slice], Any]
+# Counts something of a range of examples and their probabilities (example, node), and changes none.
+Tally = Callable[[slice, np.ndarray], None]
 Labels = sparse.csr_array[Any, tuple[int, int]]
+Scores = tuple[Float[np.ndarray, " positive"], Float[np.ndarray, " example"]]
 
 
 class Predictions:
@@ -87,14 +90,33 @@ class Predictions:
         example = np.repeat(np.arange(len(judged)), np.diff(ends))
         return within, judged[example, self.labels.indices[within]]
 
-    def scores(self) -> tuple[Float[np.ndarray, " positive"], Float[np.ndarray, " example"]]:
-        """One pass: the score of each positive and each example's sum of squared scores."""
+    def masks(
+        self, groups: Mapping[str, Bool[np.ndarray, " scored"]]
+    ) -> Bool[np.ndarray, "group scored"]:
+        """Groups of the scored nodes by name, one below the other.
+
+        Raises:
+            ValueError: a group is no mask over the scored nodes.
+        """
+        nodes = self.labels.shape[1]
+        for name, mask in groups.items():
+            if mask.shape != (nodes,):
+                raise ValueError(f"group {name!r} must have shape ({nodes},). Got {mask.shape}")
+        return np.array([*groups.values()], np.bool_).reshape(-1, nodes)
+
+    def scores(self, *others: Tally) -> Scores:
+        """One pass: the score of each positive and each example's sum of squared scores.
+
+        What `others` count in the same pass costs no predictions of its own.
+        """
         score, squares = np.empty(self.labels.nnz), np.empty(self.shape[0])
         for rows, p in self:
             judged = self.judged(p)
             within, values = self.at_positives(rows, judged)
             score[within] = values
             score_kernels.squares(self.hidden(rows, judged, 0.0), squares[rows])
+            for tally in others:
+                tally(rows, p)
         return score, squares
 
     def _leave_out(self, unknown: Unknown) -> None:

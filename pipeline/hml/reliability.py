@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pipeline.hml import score_kernels
 from pipeline.hml.predictions import Predictions
-from pipeline.hml.unknown import dense
 
 # Bins of equal width over [0, 1]. A probability on an edge is in the lower bin, as in scikit-learn.
 BINS = 10
-# Entries (example, node) that are sorted into bins at a time: 8 MB for each work array.
-_TOGETHER = 1_000_000
+_EDGES = np.linspace(0, 1, BINS + 1)
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,6 +36,43 @@ class Reliability:
     error: Float[np.ndarray, " group"]
 
 
+class ReliabilityTally:
+    """Counts reliability curves of groups of nodes; see `reliability`."""
+
+    def __init__(
+        self, predictions: Predictions, groups: Mapping[str, Bool[np.ndarray, " scored"]]
+    ) -> None:
+        self._predictions, self._groups = predictions, (*groups,)
+        self._masks = predictions.masks(groups)
+        shape = (predictions.labels.shape[1], BINS)
+        self._count, self._positive = np.zeros((2, *shape), np.int64)
+        self._total = np.zeros(shape)
+
+    def add(self, rows: slice, p: np.ndarray) -> None:
+        """Count a block; ValueError where a probability is not in [0, 1]."""
+        judged = self._predictions.judged(p)
+        if judged.size and not (judged.min() >= 0 and judged.max() <= 1):
+            raise ValueError(
+                f"probabilities must lie in [0, 1]. Got {judged.min()} to {judged.max()}"
+            )
+        known = self._predictions.hidden(rows, judged)
+        score_kernels.count_bins(known, _EDGES, self._count, self._total)
+        within, score = self._predictions.at_positives(rows, judged)
+        place = np.searchsorted(_EDGES[1:-1], score.astype(np.float64))
+        np.add.at(self._positive, (self._predictions.labels.indices[within], place), 1)
+
+    def result(self) -> Reliability:
+        """The curves of what was counted."""
+        counts, totals, positives = (
+            np.array([part[mask].sum(axis=0) for mask in self._masks]).reshape(-1, BINS)
+            for part in (self._count, self._total, self._positive)
+        )
+        mean_p, observed = _ratio(totals, counts), _ratio(positives, counts)
+        gap = np.where(counts > 0, np.abs(observed - mean_p), 0)
+        error = _ratio((counts * gap).sum(axis=1), counts.sum(axis=1))
+        return Reliability(self._groups, counts.astype(np.int64), mean_p, observed, error)
+
+
 def reliability(
     predictions: Predictions, groups: Mapping[str, Bool[np.ndarray, " scored"]]
 ) -> Reliability:
@@ -49,50 +85,10 @@ def reliability(
     Raises:
         ValueError: a group is no mask over the scored nodes, or a probability is not in [0, 1].
     """
-    labels = predictions.labels
-    nodes = labels.shape[1]
-    for name, mask in groups.items():
-        if mask.shape != (nodes,):
-            raise ValueError(f"group {name!r} must have shape ({nodes},). Got {mask.shape}")
-    count, total, positive = np.zeros((3, nodes, BINS))
-    step = max(1, _TOGETHER // max(nodes, 1))
+    tally = ReliabilityTally(predictions, groups)
     for rows, p in predictions:
-        judged = predictions.judged(p)
-        if judged.size and not (judged.min() >= 0 and judged.max() <= 1):
-            raise ValueError(
-                f"probabilities must lie in [0, 1]. Got {judged.min()} to {judged.max()}"
-            )
-        for first in range(0, len(judged), step):
-            part = judged[first : first + step]
-            cell = _bin(part) + np.arange(nodes) * BINS
-            start = rows.start + first
-            unknown = dense(predictions.unknown, slice(start, start + len(part)))
-            if unknown is not None:
-                cell, part = cell[~unknown], part[~unknown]
-            count += _summed(cell, None, count.shape)
-            total += _summed(cell, part, count.shape)
-        within, score = predictions.at_positives(rows, judged)
-        cell = _bin(score) + labels.indices[within].astype(np.int64) * BINS
-        positive += _summed(cell, None, count.shape)
-    counts, totals, positives = (
-        np.array([part[mask].sum(axis=0) for mask in groups.values()]).reshape(-1, BINS)
-        for part in (count, total, positive)
-    )
-    mean_p, observed = _ratio(totals, counts), _ratio(positives, counts)
-    gap = np.where(counts > 0, np.abs(observed - mean_p), 0)
-    error = _ratio((counts * gap).sum(axis=1), counts.sum(axis=1))
-    return Reliability((*groups,), counts.astype(np.int64), mean_p, observed, error)
-
-
-def _bin(p: np.ndarray) -> np.ndarray:
-    edges = np.linspace(0, 1, BINS + 1)
-    return np.searchsorted(edges[1:-1], p.astype(np.float64))
-
-
-def _summed(cell: np.ndarray, weight: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
-    weights = None if weight is None else weight.ravel()
-    size = int(np.prod(shape))
-    return np.bincount(cell.ravel(), weights, minlength=size).reshape(shape)
+        tally.add(rows, p)
+    return tally.result()
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -95,6 +95,61 @@ def count_pooled(ordered: Any, left: Any, threshold: Any, weights: Any, sums: An
 
 
 @compiled
+def count_reached(p: Any, bits: Any, shift: int, least: Any, threshold: Any, of: Any, counts: Any):
+    """Count each score by how many thresholds it reaches, nodes of each sort together.
+
+    Args:
+        p: (example, node) float32 or float64; a score that is not above 0 is not counted.
+        bits: (example, node) the same as unsigned integers.
+        shift: how far its leading 16 bits lie above the others.
+        least: (2^15 + 1,) how many thresholds the least score of each leading bits reaches. The
+            search that is left is short: most of the scores have no threshold among their own.
+        threshold: (threshold,) rising, above 0.
+        of: (node,) its sort.
+        counts: (sort, threshold + 1), added to.
+    """
+    for example in range(p.shape[0]):
+        for node in range(p.shape[1]):
+            score = np.float64(p[example, node])
+            if not score > 0:
+                continue
+            lead = bits[example, node] >> shift
+            low, high = least[lead], least[lead + 1]
+            while low < high:
+                middle = (low + high) // 2
+                if score >= threshold[middle]:
+                    low = middle + 1
+                else:
+                    high = middle
+            counts[of[node], low] += 1
+
+
+@compiled
+def count_bins(p: Any, edges: Any, count: Any, total: Any) -> None:
+    """Count each score in its bin, and add it up there; one on an edge is in the lower bin.
+
+    Args:
+        p: (example, node), at most 1; a score below 0 is not counted.
+        edges: (bin + 1,) of bins of equal width, from 0 to 1.
+        count: (node, bin), added to.
+        total: (node, bin) float64, added to.
+    """
+    bins = len(edges) - 1
+    for example in range(p.shape[0]):
+        for node in range(p.shape[1]):
+            score = np.float64(p[example, node])
+            if score < 0:
+                continue
+            place = min(int(score * bins), bins - 1)
+            while place > 0 and score <= edges[place]:  # rounding, too
+                place -= 1
+            while place < bins - 1 and score > edges[place + 1]:
+                place += 1
+            count[node, place] += 1
+            total[node, place] += score
+
+
+@compiled
 def average_precision(
     start: Any,
     found_at: Any,

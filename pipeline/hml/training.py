@@ -47,6 +47,12 @@ class Settings:
             start as in torch.nn.Linear, or as a baseline's authors have it (`baselines.start`). The
             L2 penalty draws on them either way.
         objective: what is minimised.
+
+    Examples:
+        >>> from pipeline.hml import Objective, Settings
+        >>> Settings(members=1, objective=Objective(mode="epistemic"))
+        Traceback (most recent call last):
+        ValueError: mode 'epistemic' compares members and needs at least 2. Got 1
     """
 
     members: int = 5
@@ -132,6 +138,22 @@ def train(
         ValueError: shapes do not fit, unknown labels are at odds with the others, one member in a
             mode that compares members, or a baseline is to learn from weighted examples.
         TrainingError: the loss is not finite any more.
+
+    Examples:
+        Networks give logits, which are not coherent yet:
+
+        >>> import numpy as np, torch
+        >>> from scipy import sparse
+        >>> from pipeline.hml import Hierarchy, Settings, coherent, train
+        >>> hierarchy = Hierarchy.from_edges([("cat", "animal"), ("dog", "animal")])
+        >>> x = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+        >>> y = sparse.csr_array(x[:, [0, 0, 1]] > [9, 1, 1])  # animal, cat, dog
+        >>> networks = train(x, y, hierarchy, Settings(members=3, hidden=8, epochs=1), seed=0)
+        >>> p = networks(torch.from_numpy(x)).detach().sigmoid()  # (3, 40, 3)
+        >>> for q in (p, coherent(p, hierarchy)):
+        ...     print(bool((q[..., :1] >= q).all()))
+        False
+        True
     """
     training = Training(
         features,

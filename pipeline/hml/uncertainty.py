@@ -46,6 +46,19 @@ def uncertainty(p: Probability, *, mode: Mode) -> Probability:
     Raises:
         ValueError: an unknown mode, a wrong shape, dtype or range, or one member in a mode that
             compares members.
+
+    Examples:
+        Two nodes with the mean 1/2: of the first no member knows, of the second each is sure, but
+        of something else.
+
+        >>> import numpy as np
+        >>> from pipeline.hml import uncertainty
+        >>> p = np.array([[[0.5, 0.1]], [[0.5, 0.9]]])  # two members, one example, two nodes
+        >>> for mode in ("predictive", "aleatoric", "mutual_information"):
+        ...     print(mode, uncertainty(p, mode=mode).round(2).tolist())
+        predictive [[1.0, 1.0]]
+        aleatoric [[1.0, 0.47]]
+        mutual_information [[0.0, 0.53]]
     """
     members = (
         torch.from_numpy(np.require(p, requirements=["C", "W"]))

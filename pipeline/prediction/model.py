@@ -1,12 +1,15 @@
 """A bundle with all that it takes to predict rows of a table."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.artifacts.prepared import IMAGE
 from pipeline.datasets.tables import columns
 from pipeline.datasets.tables.columns import Column, Plan
 from pipeline.datasets.tables.files import shown
@@ -14,12 +17,13 @@ from pipeline.datasets.tables.frames import Block
 from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.errors import ArtifactError
 from pipeline.hml import Ensemble, load_bundle
-from pipeline.hml.bundle import read_extra
+from pipeline.hml.bundle import read_config, read_extra
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.datasets.tables.encoder import Encoder
+    from pipeline.prediction.images import Looker
 
 _NODES, _COLUMNS = "nodes.json", "columns.json"  # as pipeline/stages/bundling.py writes them
 
@@ -38,6 +42,9 @@ class Model:
         needless: column that was the same in all of these rows -> what it is taken for where it is
             missing.
         readable: the features' names for people.
+        looker: what makes features of images, if the model learnt from images.
+        made: how it was made, as far as the bundle says so.
+        sha256: of the bundle's description, which has those of all its other files.
     """
 
     ensemble: Ensemble
@@ -49,7 +56,17 @@ class Model:
     missing: np.ndarray
     needless: dict[str, float]
     readable: tuple[str, ...]
+    made: Mapping[str, Any]
+    sha256: str
     _encoder: "Encoder | None"
+    looker: "Looker | None" = None
+
+    @property
+    def dataset(self) -> str | None:
+        """The name of the data set that it learnt from, if the bundle says so."""
+        about = self.made.get("dataset")
+        name = about.get("name") if isinstance(about, dict) else None
+        return name if isinstance(name, str) else None
 
     def frame(self, block: Block, path: Path, problems: Problems = AT_ONCE) -> "pd.DataFrame":
         """The columns of a block of a table, with needless ones that it has not.
@@ -66,11 +83,23 @@ class Model:
             table = table.append_column(name, pa.array(values))
         return columns.frame(Block(block.first, table), self.plan, path, problems)
 
-    def encoded(self, frame: "pd.DataFrame") -> np.ndarray:
-        """(row, feature) float32."""
-        if self._encoder is None:
-            return np.ascontiguousarray(frame.to_numpy(np.float32))
-        return self._encoder.transform(frame)
+    def encoded(self, frame: "pd.DataFrame", seen: np.ndarray | None = None) -> np.ndarray:
+        """(row, feature) float32.
+
+        Args:
+            frame: what `frame` gave.
+            seen: (row, feature) of the images where there is a `looker`, which makes them.
+        """
+        image = self.plan.image
+        if self._encoder is not None:
+            made = self._encoder.transform(frame)
+        else:
+            rest = frame if image is None else frame.drop(columns=image)
+            made = np.ascontiguousarray(rest.to_numpy(np.float32))
+        if self.looker is None:
+            return made
+        assert seen is not None
+        return np.hstack([made, seen])
 
     def unseen(self, frame: "pd.DataFrame") -> dict[str, tuple[int, str]]:
         """See `Encoder.unseen`."""
@@ -83,7 +112,7 @@ def load(folder: Path) -> Model:
     Raises:
         ArtifactError: it is missing, damaged, of another schema, or holds an ensemble alone.
     """
-    ensemble, files = load_bundle(folder), read_extra(folder)
+    ensemble, files, made_by = load_bundle(folder), read_extra(folder), read_config(folder)
     if absent := [name for name in (_NODES, _COLUMNS) if name not in files]:
         raise ArtifactError(
             f"expected the names of columns and nodes in the bundle {folder}, found no "
@@ -97,17 +126,25 @@ def load(folder: Path) -> Model:
         if any(values.shape != (len(features),) for values in ranges):
             raise ValueError("ranges are not those of the features")
         named = tuple(str(names[node]) for node in ensemble.hierarchy.nodes)
-        encoder = _load_encoder(files)
-        plan = encoder.plan if encoder is not None else _numbers(features)
-        if encoder is not None and encoder.names != features:
+        encoder, looker = _load_encoder(files), _load_looker(files, features)
+        others = features if looker is None else features[: -len(looker.names)]
+        if encoder is not None:
+            plan = encoder.plan
+        else:
+            plan = _numbers(others) if looker is None else _of_images(others)
+        if encoder is not None and encoder.names != others:
             raise ValueError("the encoder makes other features")
+        if (looker is None) != (plan.image is None):
+            raise ValueError("images without an encoder, or the other way round")
         if encoder is not None:
             needless = dict.fromkeys(encoder.needless, np.nan)
         else:
             low, high, _ = ranges
             same = ~(low < high)  # missing throughout, too
+            same &= [name in others for name in features]
             needless = dict(zip(np.array(features, object)[same], low[same].tolist(), strict=True))
-        readable = tuple(map(shown, features)) if encoder is None else encoder.readable
+        readable = tuple(map(shown, others)) if encoder is None else encoder.readable
+        readable += () if looker is None else looker.readable
         if len(features) != len(ensemble.preprocessing.mean):
             raise ValueError(f"members take {len(ensemble.preprocessing.mean)} features")
     except ArtifactError as error:
@@ -115,13 +152,30 @@ def load(folder: Path) -> Model:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtifactError(f"expected a complete bundle in {folder}, found: {error!r}") from None
     low, high, missing = ranges
-    return Model(ensemble, named, plan, features, low, high, missing, needless, readable, encoder)
+    known = low, high, missing
+    # The stage `train` writes it into a bundle; who saves one from Python need not.
+    config = made_by if isinstance(made_by, dict) else {}
+    sha256 = hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()
+    learnt = needless, readable, config, sha256, encoder, looker
+    return Model(ensemble, named, plan, features, *known, *learnt)
 
 
 def _load_encoder(files: dict[str, bytes]) -> "Encoder | None":
     from pipeline.datasets.tables.encoder import FILES, Encoder
 
     return Encoder.load(files) if any(name in files for name in FILES) else None
+
+
+def _load_looker(files: dict[str, bytes], features: tuple[str, ...]) -> "Looker | None":
+    from pipeline.prediction import images
+
+    return images.load(files, [name for name in features if name.startswith(f"{IMAGE}:")])
+
+
+def _of_images(features: tuple[str, ...]) -> Plan:
+    """Of a data set of ours: names of images are ids."""
+    columns = tuple(Column(name, "numeric") for name in features)
+    return Plan((Column("path", "image"), *columns), ("path",), "path")
 
 
 def _numbers(features: tuple[str, ...]) -> Plan:

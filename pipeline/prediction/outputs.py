@@ -63,6 +63,7 @@ def check(path: Path, table: Path) -> None:
 def writer(path: Path) -> Iterator[Write]:
     """What tables of `schema` are written with; the file is there only if all goes well."""
     kinds = {".parquet": _parquet, ".csv": _csv, ".jsonl": _jsonl}
+    files.clear(path)
     with (
         files.whole_file(path) as temporary,
         kinds[path.suffix.lower()](temporary) as write,

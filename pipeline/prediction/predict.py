@@ -1,7 +1,7 @@
 """Rows of a table, a batch at a time, through a bundle's ensemble into long form."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,8 +14,8 @@ from pipeline.datasets.tables.frames import refuse
 from pipeline.datasets.tables.problems import Problems
 from pipeline.errors import DatasetError
 from pipeline.hml.members.networks import Explained
+from pipeline.prediction import images, outputs
 from pipeline.prediction import model as models
-from pipeline.prediction import outputs
 from pipeline.prediction.batches import side_by_side
 from pipeline.prediction.drift import Drift
 from pipeline.prediction.ids import Ids
@@ -42,6 +42,7 @@ class Request:
         per_example: decides for at most so many nodes of an example.
         id: the column of the examples' ids, instead of the one that the model was trained with.
         ignore_unknown: passes over columns that the model does not know.
+        images: the folder that names of images are relative to; None takes that of the table.
     """
 
     rule: str | None = None
@@ -50,6 +51,7 @@ class Request:
     per_example: int | None = None
     id: str | None = None
     ignore_unknown: bool = False
+    images: Path | None = None
 
 
 class Summary(NamedTuple):
@@ -61,6 +63,7 @@ class Summary(NamedTuple):
         without: rows without any.
         rule: that decided.
         notes: on what differs from the data that was learnt from.
+        model: that predicted.
     """
 
     rows: int
@@ -68,6 +71,7 @@ class Summary(NamedTuple):
     without: int
     rule: str
     notes: tuple[str, ...]
+    model: Model
 
 
 class _Batch(NamedTuple):
@@ -81,24 +85,56 @@ class _Answer(NamedTuple):
     decision: np.ndarray
 
 
-def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summary:
-    """Predict every row of a table into a file, which is there only if all goes well.
+def predict(bundle: Path, given: Path, output: Path, request: Request) -> Summary:
+    """Predict every row of a table, or every image in a folder, into a file.
+
+    The file is there only if all goes well.
 
     Raises:
         ArtifactError: the bundle is missing or damaged.
         DatasetError: the table cannot be read, lacks a column or has one that the model does not
-            know, or a value is not of its column's kind.
+            know, a value is not of its column's kind, an image cannot be read, or the model did
+            not learn from images alone.
     """
-    frames.regular(table)
-    outputs.check(output, table)
+    folder = _is_folder(given)
+    if not folder:
+        frames.regular(given)
+    outputs.check(output, given)
     found = models.load(bundle)
+    if not folder:
+        if request.images is not None and found.looker is None:
+            raise DatasetError(
+                f"expected no --images for a model that did not learn from images, found "
+                f"{shown(str(request.images))}"
+            )
+        return _predict(found, given, output, request)
+    if found.plan.image is None or len(found.plan.names) > 1:
+        wanted = "images alone" if found.plan.image is not None else "images"
+        raise DatasetError(
+            f"expected a table as --input, found the folder {given}: a folder is for models that "
+            f"learnt from {wanted}"
+        )
+    if request.id is not None or request.images is not None:
+        raise DatasetError("expected neither --id nor --images with a folder as --input, found one")
+    with images.listed(given, found.plan.image) as table:
+        return _predict(found, table, output, replace(request, images=given, id=found.plan.image))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that nothing can have
+        return False
+
+
+def _predict(found: Model, table: Path, output: Path, request: Request) -> Summary:
     rule = _rule(found, request.rule)
     names = frames.names(table)
     id_column = request.id or (found.plan.id if found.plan.id in names else None)
     if request.id is not None and request.id not in names:
         refuse(table, f"the column {shown(request.id)} (--id)", several(list(names)))
     missing, unknown = found.plan.check(
-        [name for name in names if name != id_column],
+        [name for name in names if name != id_column or name == found.plan.image],
         table,
         needless=found.needless,
         ignore_unknown=request.ignore_unknown,
@@ -118,7 +154,7 @@ def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summar
         progress.bar("predicting", total=_rows_about(table), unit="row") as bar,
     ):
         for batch, long, decision in side_by_side(
-            answer, _batches(found, table, id_column, drift), most=_at_once(found)
+            answer, _batches(found, table, id_column, drift, request.images), most=_at_once(found)
         ):
             drift.see(batch.features)
             if id_column is not None:
@@ -136,7 +172,8 @@ def predict(bundle: Path, table: Path, output: Path, request: Request) -> Summar
         )
     if unknown:
         notes.append(f"Columns that the model does not know are passed over: {several(unknown)}.")
-    return Summary(rows, decided, without, rule, (*notes, *given.notes(), *drift.notes()))
+    notes += [*given.notes(), *drift.notes()]
+    return Summary(rows, decided, without, rule, tuple(notes), found)
 
 
 def _rule(found: Model, asked: str | None) -> str:
@@ -164,11 +201,16 @@ def _at_once(found: Model) -> int:
     return max(1, _IN_WORK * _ENTRIES // (_size(found) * _widest(found)))
 
 
-def _batches(found: Model, table: Path, id_column: str | None, drift: Drift) -> Iterator[_Batch]:
+def _batches(
+    found: Model, table: Path, id_column: str | None, drift: Drift, images: Path | None
+) -> Iterator[_Batch]:
     """Batches of one size but for the last."""
     there = set(frames.names(table))
     wanted = [name for name in found.plan.names if name in there and name != id_column]
     wanted += [id_column] if id_column is not None else []
+    if (image := found.plan.image) is not None and image not in wanted:
+        wanted.append(image)
+    root = table.parent if images is None else images
     size = _size(found)
     ids: list[str] = []
     kept: list[np.ndarray] = []
@@ -188,7 +230,10 @@ def _batches(found: Model, table: Path, id_column: str | None, drift: Drift) -> 
             _name_all(found, table, wanted)
             raise
         drift.see_values(frame)
-        kept.append(found.encoded(frame))
+        seen = None
+        if found.looker is not None and image is not None:
+            seen = found.looker.of_files(frame[image].tolist(), root)
+        kept.append(found.encoded(frame, seen))
         features = np.concatenate(kept) if len(kept) > 1 else kept[0]
         done = len(features) // size * size
         for start in range(0, done, size):

@@ -9,6 +9,7 @@ from pipeline.reporting import findings, style
 
 THRESHOLD_FREE = ("micro_ap", "macro_ap", "brier_skill")
 OF_A_RULE = ("macro_f1", "macro_recall", "macro_precision", "micro_f1")
+_REGRESSIONS = "linear_pixels"
 OF_A_BIN = ("macro_f1", "macro_recall", "macro_precision")
 
 
@@ -60,9 +61,12 @@ class Comparison:
         kinds = self.metrics.get("kinds", [])
         if len(kinds) < 2:
             return [("members", networks)]
-        return [
+        # The one baseline that has no networks.
+        regressions = {name: networks.pop(name) for name in (_REGRESSIONS,) if name in networks}
+        rows = [
             (findings.kind_name(kind), networks if kind == "network" else own) for kind in kinds
         ]
+        return rows + ([("logistic regressions", regressions)] if regressions else [])
 
     def intervals(self, method: str) -> dict[str, Any]:
         """A method's own intervals by key."""

@@ -1,6 +1,7 @@
 """Pictures of the methods side by side."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from pipeline.reporting import findings, numbers, style, svg
 from pipeline.reporting.comparison import Comparison
 from pipeline.reporting.reliability import Curve
-from pipeline.reporting.style import INK, MUTED
+from pipeline.reporting.style import INK, MUTED, ON
 
 
 def differences(compare: Comparison, keys: dict[str, str]) -> str:
@@ -91,13 +92,20 @@ def slices(
     return picture.text
 
 
-def reliability(curves: dict[str, Curve], keys: dict[str, str], title: str) -> str:
-    """Observed share against predicted probability, by method, with the diagonal."""
+def reliability(curves: dict[str, Curve], ours: str, keys: dict[str, str], title: str) -> str:
+    """Observed share against predicted probability, by method, with the diagonal.
+
+    Each rule of ours stands at the median of its nodes' cuts, between the other quartiles.
+
+    Args:
+        curves: method -> curve.
+        ours: the method whose rules are marked.
+        keys: palette key by method.
+        title: of the picture.
+    """
     with svg.picture(width=2.9, height=3.1) as picture:
         axes = picture.figure.subplots()
         axes.set_title(title)
-        axes.set_aspect("equal")
-        axes.grid(axis="x", visible=True)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         for method, curve in curves.items():
             points = curve.points()
@@ -110,14 +118,81 @@ def reliability(curves: dict[str, Curve], keys: dict[str, str], title: str) -> s
                 linewidth=1,
                 alpha=0.45,
             )
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
-            axis.set_major_formatter(_short)
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
-        axes.set_xlabel("predicted probability")
-        axes.set_ylabel("observed share")
+        cuts = curves[ours].cuts if ours in curves else {}
+        # Above the points: most cuts are low, and the diagonal is low there.
+        for place, (rule, (low, middle, high)) in enumerate(cuts.items()):
+            if middle is not None:
+                height = 0.95 - 0.11 * place
+                ends = [middle if low is None else low, 1.0 if high is None else high]
+                axes.plot(ends, [height, height], color=style.colour(keys[ours]), linewidth=1.2)
+                _letter(axes, keys[ours], rule, (middle, height))
+        _unit_square(axes, "predicted probability", "observed share")
     return picture.text
+
+
+def precision_recall(
+    methods: dict[str, dict[str, Any]], ours: str, keys: dict[str, str], name: str
+) -> str:
+    """Precision against recall by method, with the first letter of each rule where ours decides.
+
+    Args:
+        methods: method -> `recall`, `precision` and `rules` as in precision_recall.json.
+        ours: the method whose rules are marked.
+        keys: palette key by method.
+        name: the rarity bin, or `all`.
+    """
+    with svg.picture(width=2.9, height=3.1) as picture:
+        axes = picture.figure.subplots()
+        axes.set_title("all nodes" if name == "all" else f"{name} positives")
+        for method, curve in reversed(methods.items()):  # ours comes last, so on top
+            axes.plot(
+                curve["recall"],
+                curve["precision"],
+                color=style.colour(keys[method]),
+                linewidth=2 if method == ours else 1.2,
+                alpha=1 if method == ours else 0.75,
+            )
+        for rule, point in methods.get(ours, {}).get("rules", {}).items():
+            if point is not None:
+                _letter(axes, keys[ours], rule, point)
+        _unit_square(axes, "recall", "precision")
+    return picture.text
+
+
+def _letter(axes: Axes, key: str, rule: str, point: tuple[float, float]) -> None:
+    """The first letter of a rule, on a disc."""
+    axes.plot(
+        *([value] for value in point),
+        linestyle="none",
+        marker="o",
+        markersize=9,
+        color=style.colour(key),
+        markeredgecolor=ON,
+        clip_on=False,
+        zorder=4,
+    )
+    axes.annotate(
+        rule[0].upper(),
+        point,
+        ha="center",
+        va="center_baseline",
+        fontsize=7,
+        fontweight="bold",
+        color=ON,
+        zorder=5,
+    )
+
+
+def _unit_square(axes: Axes, across: str, up: str) -> None:
+    axes.set_aspect("equal")
+    axes.grid(axis="x", visible=True)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
+        axis.set_major_formatter(_short)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
 
 
 def _short(value: float, _: object) -> str:

@@ -54,8 +54,7 @@ def made_of(metrics: dict[str, Any]) -> str | None:
     kinds = metrics.get("kinds", [])
     if len(kinds) < 2:
         return None
-    *first, last = [f"{metrics['members']} {kind_name(kind)}" for kind in kinds]
-    return f"{', '.join(first)} and {last}"
+    return _and([f"{metrics['members']} {kind_name(kind)}" for kind in kinds])
 
 
 def kind_name(kind: str) -> str:
@@ -86,6 +85,106 @@ def verdict(difference: dict[str, Any]) -> Verdict:
     if low > 0:
         return "higher"
     return "lower" if high < 0 else "open"
+
+
+def summary(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """The verdict in a sentence, and the figures by rarity beside it.
+
+    The ensemble is held against `mcloss`, networks without weights, where there is a difference to
+    them, else against the nearest relative that there is. One interval decides, that of macro AP
+    over all nodes: of several, one misses zero by chance too easily. The bins are told apart.
+
+    Returns:
+        `kind`, `sentence`, `baseline`, and `rows` with `name`, `nodes`, `value` and `difference` of
+        each rarity bin with nodes and positives to learn from, then of all nodes; None without a
+        difference to a baseline that learns.
+    """
+    others = sorted(learnt(metrics), key=lambda name: name != "mcloss")
+    for baseline in others:
+        differences = metrics["baselines"][baseline].get("difference", {})
+        if "macro_ap" in differences:
+            break
+    else:
+        return None
+    rows = [
+        {
+            "name": entry["bin"],
+            "nodes": entry["nodes"],
+            "value": entry["macro_ap"],
+            "difference": differences.get(f"macro_ap/rarity={entry['bin']}"),
+        }
+        for entry in metrics["test"]["by_rarity"]
+        if entry["nodes"] and entry["bin"] != "0"
+    ]
+    bins: dict[Verdict, list[str]] = {"higher": [], "lower": [], "open": []}
+    for row in rows:
+        if (found := row["difference"]) is not None:
+            sort = verdict(found)
+            bins[sort].append(row["name"] if sort == "open" else f"{row['name']} ({_sized(found)})")
+    rows.append(
+        {
+            "name": "all",
+            "nodes": metrics["nodes"]["scored"],
+            "value": metrics["test"]["macro_ap"],
+            "difference": differences["macro_ap"],
+        }
+    )
+    whole = differences["macro_ap"]
+    kind = verdict(whole)
+    other = f"{baseline} ({_described(metrics, baseline)})"
+    first = {
+        "higher": f"Gain over {other}",
+        "lower": f"Loss against {other}",
+        "open": f"No gain over {other} that the interval can tell from zero",
+    }[kind]
+    words = {"higher": "higher for", "lower": "lower for", "open": "not told apart for"}
+    parts = [f"{words[sort]} {_and(names)}" for sort, names in bins.items() if names]
+    by = f" By positives to learn from: {'; '.join(parts)}." if parts else ""
+    sentence = f"{first}: macro AP {_sized(whole)} over all nodes.{by}"
+    return {"kind": kind, "sentence": sentence, "baseline": baseline, "rows": rows}
+
+
+def cautions(validation: dict[str, Any]) -> list[str]:
+    """What validation.json says that makes the figures of the test split look too good.
+
+    That is copies in the test split alone, of what there is to learn from. Features with other
+    labels than their copy are a riddle, which makes no figure better.
+    """
+    found: list[str] = []
+    # An earlier version counted neither.
+    if same := validation.get("copies", {}).get("test_same_labels", 0):
+        one = same == 1
+        found.append(
+            f"{same:,} test example{_s(same)} {'has' if one else 'have'} the very features and "
+            f"labels of {'one' if one else 'some'} to learn from (train or valid): what is known "
+            "by heart makes figures look too good."
+        )
+    if near := validation.get("pictures", {}).get("test", 0):
+        one = near == 1
+        found.append(
+            f"At least {near:,} test image{_s(near)} {'is' if one else 'are'} nearly the same as "
+            f"{'one' if one else 'some'} to learn from (train or valid): what is known by heart "
+            "makes figures look too good."
+        )
+    return found
+
+
+def _sized(difference: dict[str, Any]) -> str:
+    interval = numbers.interval(difference["ci95"], sign=True)
+    return f"{numbers.signed(difference['mean'])} {interval}"
+
+
+def _s(count: int | None) -> str:
+    return "" if count == 1 else "s"
+
+
+def _described(metrics: dict[str, Any], name: str) -> str:
+    """What a baseline is made of, so that nobody takes it for as much as the ensemble."""
+    if name == networks_alone(metrics):
+        return "its networks alone"
+    count = metrics["baselines"][name].get("members")
+    noun = "network" if made_of(metrics) else "member"
+    return f"{count} {noun}{_s(count)}{' without weights' if name == 'mcloss' else ''}"
 
 
 def sentences(metrics: dict[str, Any]) -> list[str]:
@@ -149,4 +248,6 @@ def _comparison(metrics: dict[str, Any], key: str) -> str:
 
 
 def _and(items: Sequence[str]) -> str:
-    return " and ".join(items)
+    """`a`, `a and b`, `a, b and c`."""
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from pipeline.reporting import (
     comparison_figures,
+    explorer,
     findings,
+    rare,
     reliability,
     style,
     svg,
@@ -18,7 +21,8 @@ from pipeline.reporting import (
 from pipeline.reporting.comparison import Comparison, rule_groups
 from pipeline.reporting.sources import Sources
 
-NODES_LISTED = 5000  # a row takes half a KB and more: 100,000 make a page that no browser likes
+NODES_LISTED = 5000  # 100,000 make a page that no browser likes
+_NODES_WRITTEN = 100  # of these; the script makes the other rows when they are asked for
 _CAPTIONS = {
     "support-by-rank": "Support of the nodes by rank, with the rarity bins as bands.",
     "support-by-depth": "Support of the nodes by depth, with the median of each depth.",
@@ -39,6 +43,16 @@ def render(sources: Sources) -> str:
     environment.filters.update({function.__name__: function for function in filters})
     compare = Comparison(sources.metrics)
     keys = _keys(compare, sources)
+    methods = _node_methods(sources.per_node, compare)
+    listed = _listed(sources.per_node)
+    data = explorer.document(sources, methods, listed)
+    places = {node: place for place, node in enumerate(data["id"])}
+    data |= {
+        "keys": {name: keys[name] for name in methods},
+        "listed": [places[node] for node in listed["id"]],
+        "shown": _NODES_WRITTEN,
+    }
+    summary = findings.summary(sources.metrics)
     return environment.get_template("report.html").render(
         css=templating.asset("report.css"),
         js=templating.asset("report.js"),
@@ -52,13 +66,36 @@ def render(sources: Sources) -> str:
         pictures=_pictures(sources, compare, keys),
         reliability=_reliability(sources, compare),
         fewest_entries=reliability.FEWEST,
-        node_methods=_node_methods(sources.per_node, compare),
-        nodes=_node_rows(sources.per_node),
+        summary=summary,
+        rare=rare.sentence(
+            sources.metrics,
+            sources.per_node,
+            _rule(sources),
+            None if summary is None else summary["baseline"],
+            None if isinstance(sources.precision_recall, str) else sources.precision_recall,
+        ),
+        cautions=findings.cautions(sources.validation),
+        most_rare=rare.MOST,
+        untested=rare.untested(listed),
+        precision_recall=_precision_recall(sources, compare),
+        node_methods=methods,
+        nodes=_records(listed),
+        places=places,
         most_nodes=NODES_LISTED,
+        static_nodes=_NODES_WRITTEN,
+        node_data=explorer.script(data),
+        rarity_bins=_bounds(sources.metrics),
         varied=tuning_figures.parameters(sources.trials),
         best_values=_best_values,
         states=_states(sources.trials),
     )
+
+
+def _rule(sources: Sources) -> str:
+    """The decision rule that the page speaks of: that of the outcomes."""
+    if sources.outcomes is not None:
+        return sources.outcomes["rule"]
+    return "tuned" if "tuned" in sources.metrics["test"]["rules"] else "half"
 
 
 def _keys(compare: Comparison, sources: Sources) -> dict[str, str]:
@@ -92,11 +129,20 @@ def _pictures(
         "depth": _slices(compare, keys, "depth", "depth"),
         "reliability": [
             (
-                comparison_figures.reliability(group.curves, keys, f"{group.name} positives"),
+                comparison_figures.reliability(
+                    group.curves, compare.ours, keys, f"{group.name} positives"
+                ),
                 f"Observed share against predicted probability, {group.name} positives.",
             )
             for group in _reliability(sources, compare)
             if group.name != "all"
+        ],
+        "precision_recall": [
+            (
+                comparison_figures.precision_recall(methods, compare.ours, keys, name),
+                f"Precision against recall, {_positives(name)}.",
+            )
+            for name, methods in _precision_recall(sources, compare).items()
         ],
         "hierarchy": [
             (sources.pictures[name], caption)
@@ -128,6 +174,10 @@ def _pictures(
         ]
         for section, pictures in drawn.items()
     }
+
+
+def _positives(name: str) -> str:
+    return "all nodes" if name == "all" else f"{name} positives"
 
 
 def _reliability(sources: Sources, compare: Comparison) -> list[reliability.Group]:
@@ -167,8 +217,8 @@ def _node_methods(per_node: pd.DataFrame, compare: Comparison) -> list[str]:
     return sorted(found, key=lambda name: places.get(name, len(places)))
 
 
-def _node_rows(per_node: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rarest first: they are what the page is about.
+def _listed(per_node: pd.DataFrame) -> pd.DataFrame:
+    """The rarest first, which the page is about, and last those without a positive to learn from.
 
     Of more than `NODES_LISTED` nodes, those that can be both learnt and tested: the very rarest
     have no figure, or one of pure chance.
@@ -178,9 +228,35 @@ def _node_rows(per_node: pd.DataFrame) -> list[dict[str, Any]]:
         for column in table.columns.intersection(["scored", "support", "test_positives"]):
             table = table[table[column] > 0]
     if "support" in table:
-        table = table.sort_values("support", kind="stable")  # ties stay in node order
-    table = table[:NODES_LISTED]
+        support = table["support"]
+        order = np.lexsort((support, support == 0))  # stable: ties stay in node order
+        table = table.iloc[order]
+    return table[:NODES_LISTED]
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return table.astype(object).where(table.notna(), None).to_dict("records")  # type: ignore[return-value]
+
+
+def _bounds(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Each rarity bin with its lowest and highest support, where it has one: `100+` has none."""
+    names = [entry["bin"] for entry in metrics["test"]["by_rarity"] if entry["nodes"]]
+    return [(name, *_ends(name)) for name in names]
+
+
+def _ends(name: str) -> tuple[str, str]:
+    low, dash, high = name.partition("-")
+    return (low, high) if dash else (name.rstrip("+"), "" if name.endswith("+") else name)
+
+
+def _precision_recall(sources: Sources, compare: Comparison) -> dict[str, dict[str, Any]]:
+    """Bin -> method -> its curve, bins in the order of the file, methods in that of the page."""
+    found: dict[str, dict[str, Any]] = {}
+    if not isinstance(sources.precision_recall, str):
+        for method in compare.methods:
+            for name, curve in sources.precision_recall["methods"].get(method, {}).items():
+                found.setdefault(name, {})[method] = curve
+    return found
 
 
 def _best_values(methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What the page shows of reliability.json: whether probabilities are what they claim."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 FEWEST = 20  # entries of a point that is drawn: the share of fewer says too little
@@ -16,12 +16,14 @@ class Curve:
         mean_p: their mean probability, None where there is none.
         observed: their share of positives, None where there is none.
         error: the expected calibration error, None without any prediction.
+        cuts: of each rule, the quartiles of the nodes' cuts; None for one that predicts nothing.
     """
 
     entries: Sequence[int]
     mean_p: Sequence[float | None]
     observed: Sequence[float | None]
     error: float | None
+    cuts: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
     def points(self) -> list[tuple[float, float]]:
         """(predicted, observed) of the tenths with at least `FEWEST` entries."""
@@ -41,6 +43,9 @@ class Curve:
     def _tenths(self) -> list[tuple[int, float, float]]:
         columns = zip(self.entries, self.mean_p, self.observed, strict=True)
         return [(count, p or 0.0, share or 0.0) for count, p, share in columns]
+
+
+_COLUMNS = [column.name for column in fields(Curve)]  # a later version may write others as well
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ def groups(document: dict[str, Any], methods: Sequence[str]) -> list[Group]:
     for method in methods:
         for name, columns in document["methods"].get(method, {}).items():
             if sum(columns["entries"]):
-                found.setdefault(name, {})[method] = Curve(**columns)
+                read = {key: columns[key] for key in _COLUMNS if key in columns}
+                found.setdefault(name, {})[method] = Curve(**read)
     return [
         Group(name, max(sum(curve.entries) for curve in curves.values()), curves)
         for name, curves in found.items()

@@ -13,6 +13,7 @@ MUTED = "#6b747d"
 GRID = "#dde2e6"
 PAPER = "#fefefe"  # behind a picture on its own; transparent in the page
 ACCENT = "#0b66a8"
+ON = "#fffffe"  # letters on a mark
 
 # Okabe and Ito's colours, darkened where white paper asks for it: they stay apart for colour-blind
 # readers. The page's style sheet holds the same ones, and lighter ones for dark themes.
@@ -50,6 +51,7 @@ VARIABLES = {
     GRID: "--line",
     PAPER: "--picture",
     ACCENT: "--accent",
+    ON: "--raised",
     **{colour: f"--m-{key}" for key, colour in _METHOD_COLOURS.items()},
 }
 

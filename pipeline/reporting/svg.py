@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -80,7 +81,8 @@ def picture(width: float = WIDTH, height: float = HEIGHT) -> Iterator[Picture]:
         yield result
         buffer = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        result.figure.savefig(buffer, format="svg", metadata=nothing)
+        # `savefig` would draw twice, the first time for the layout alone: the same bytes.
+        FigureCanvasSVG(result.figure).print_svg(buffer, metadata=nothing)
     text = re.sub(r"font-family: [^;\"]*", f"font-family: {_FONTS}", buffer.getvalue())
     result.text = _only_needed_ids(text)
 

@@ -8,6 +8,7 @@ from pipeline.artifacts.prepared import Prepared
 from pipeline.champion import learnt
 
 NODES, COLUMNS = "nodes.json", "columns.json"
+MOST = "max_pixels"  # of a file, where examples are images
 _ROWS = 10_000  # that are looked at at a time
 
 
@@ -37,6 +38,8 @@ def _columns(data: Prepared) -> dict[str, object]:
         "low": [float(value) if np.isfinite(value) else None for value in low],
         "high": [float(value) if np.isfinite(value) else None for value in high],
         "missing": (missing / len(rows)).tolist(),
+        # What may be predicted is what was learnt from.
+        **({} if data.images is None else {MOST: data.info["images"][MOST]}),
     }
 
 

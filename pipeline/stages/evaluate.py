@@ -14,11 +14,11 @@ from pipeline.config import Config
 from pipeline.errors import ArtifactError
 from pipeline.hml import Ensemble, decisions, load_bundle
 from pipeline.hml.evaluation import Decide, Evaluation, evaluate, row_weights
-from pipeline.hml.predictions import Predict, Predictions
-from pipeline.hml.reliability import reliability
+from pipeline.hml.predictions import Predict, Predictions, Scores
 from pipeline.hml.slices import RARITY_BINS, rarity_bins
 from pipeline.hml.tuned import tuned_cuts
-from pipeline.stages import learning, summary
+from pipeline.stages import curves, gallery, learning, linear_pixels, outcomes, summary
+from pipeline.stages.curves import number
 from pipeline.stages.learning import Method, Problem
 
 SCHEMA = 1
@@ -42,53 +42,63 @@ def run(config: Config) -> list[Path]:
     ensembles = {ours: bundle}
     for name in baselines:
         ensembles[name] = _bundle(paths.BASELINES / learning.folder_name(name), problem)
+    problems = dict.fromkeys(ensembles, problem)
+    if data.images is not None:
+        baselines.append(linear_pixels.METHOD)
+        problems[linear_pixels.METHOD] = pixels = linear_pixels.problem(problem)
+        folder = paths.BASELINES / linear_pixels.METHOD
+        ensembles[linear_pixels.METHOD] = _bundle(folder, pixels)
     support = problem.support()
     groups = data.examples["group"].to_numpy()[test]
     weights = row_weights(groups, config.evaluate.bootstrap, seed=config.seed)
     slices = rarity_and_depth(problem)
 
     results: dict[str, Evaluation] = {}
-    with progress.bar("evaluating", total=len(ensembles) + 1, unit="method") as bar:
-        for name, ensemble in ensembles.items():
-            results[name] = measure(ensemble, problem, weights, slices)
-            bar.advance(1, note=name)
-        results["prior"] = _prior(ensembles[ours], problem, weights, slices, config.train.beta)
-        bar.advance(1, note="prior")
-
-    members = {n: ensemble.members["network"].count for n, ensemble in ensembles.items()}
-    metrics = {
-        "schema": SCHEMA,
-        "dataset": config.dataset,
-        **({"caution": data.info["caution"]} if "caution" in data.info else {}),
-        "method": ours,
-        "kinds": [*bundle.members],
-        "members": members[ours],
-        "seed": config.seed,
-        "profile": config.profile,
-        "nodes": {
-            "total": len(problem.hierarchy),
-            "scored": int(problem.scored.sum()),
-            "with_test_positive": int((positives > 0).sum()),
-        },
-        "examples": {s: len(data.rows(s)) for s in ("train", "valid", "test")},
-        **_unknown(problem),
-        "test": figures(results[ours], slices),
-        "ci95": _intervals(results[ours]),
-        "baselines": {
-            name: {
-                "members": members.get(name, 0),
-                "test": figures(results[name], slices),
-                "ci95": _intervals(results[name]),
-                "difference": _differences(results[ours], results[name]),
-            }
-            for name in ("prior", *baselines)
-        },
-    }
-    files.write_json(paths.METRICS, metrics)
+    curve: dict[str, dict[str, Any]] = {}
     with files.whole_folder(paths.EVALUATION) as folder:
+        with progress.bar("evaluating", total=len(ensembles) + 1, unit="method") as bar:
+            for name, ensemble in ensembles.items():
+                results[name], curve[name] = _evaluated(
+                    ensemble, problems[name], weights, slices, folder if name == ours else None
+                )
+                bar.advance(1, note=name)
+            results["prior"] = _prior(ensembles[ours], problem, weights, slices, config.train.beta)
+            bar.advance(1, note="prior")
+
+        members = {n: ensemble.members["network"].count for n, ensemble in ensembles.items()}
+        metrics = {
+            "schema": SCHEMA,
+            "dataset": config.dataset,
+            **({"caution": data.info["caution"]} if "caution" in data.info else {}),
+            "method": ours,
+            "kinds": [*bundle.members],
+            "members": members[ours],
+            "seed": config.seed,
+            "profile": config.profile,
+            "nodes": {
+                "total": len(problem.hierarchy),
+                "scored": int(problem.scored.sum()),
+                "with_test_positive": int((positives > 0).sum()),
+            },
+            "examples": {s: len(data.rows(s)) for s in ("train", "valid", "test")},
+            **_unknown(problem),
+            "test": figures(results[ours], slices),
+            "ci95": _intervals(results[ours]),
+            "baselines": {
+                name: {
+                    "members": members.get(name, 0),
+                    "test": figures(results[name], slices),
+                    "ci95": _intervals(results[name]),
+                    "difference": _differences(results[ours], results[name]),
+                }
+                for name in ("prior", *baselines)
+            },
+        }
+        files.write_json(paths.METRICS, metrics)
         _write_nodes(problem, positives, support, results, folder / "nodes.csv")
-        _write_reliability(ensembles, problem, slices, folder / "reliability.json")
-        names = ["nodes.csv", "reliability.json", *summary.write(metrics, folder)]
+        names = ["nodes.csv", *curves.write(curve, folder), "outcomes.json"]
+        names += summary.write(metrics, folder)
+        names += ["images.json"] * (data.images is not None)
     return [paths.METRICS, *(paths.EVALUATION / name for name in names)]
 
 
@@ -137,38 +147,86 @@ class Model(Protocol):
 
 def measure(
     model: Model,
-    problem: Problem,
+    predictions: Predictions,
     weights: np.ndarray,
     slices: dict[str, np.ndarray],
     *,
-    predict: Predict | None = None,
+    scores: Scores | None = None,
 ) -> Evaluation:
     """The figures of an ensemble on the test split.
 
     Args:
         model: of the problem's nodes.
-        problem: the data.
+        predictions: see `on_test`.
         weights: (row, test example), see `row_weights`.
         slices: see `rarity_and_depth`.
+        scores: what a first pass has found, where it is made already.
+    """
+    return evaluate(predictions, deciders(model), model.share, weights, slices, scores=scores)
+
+
+def on_test(model: Model, problem: Problem, predict: Predict | None = None) -> Predictions:
+    """Predictions of the test split.
+
+    Args:
+        model: of the problem's nodes.
+        problem: the data.
         predict: from a range of test examples to their probabilities; None asks the model.
     """
-    test = problem.data.rows("test")
-    return evaluate(
+    test, features = problem.data.rows("test"), problem.data.features
+    return Predictions(
         problem.labels[test],
-        predict or predictor(model, problem),
-        deciders(model),
-        model.share,
-        weights,
-        slices,
-        scored=problem.scored,
-        unknown=problem.unknown_of(test),
+        predict or (lambda rows: model.predict_proba(features[test[rows]])),
+        problem.scored,
+        problem.unknown_of(test),
     )
 
 
-def predictor(model: Model, problem: Problem) -> Predict:
-    """From a range of test examples to their probabilities."""
-    test, features = problem.data.rows("test"), problem.data.features
-    return lambda rows: model.predict_proba(features[test[rows]])
+def _evaluated(
+    ensemble: Ensemble,
+    problem: Problem,
+    weights: np.ndarray,
+    slices: dict[str, np.ndarray],
+    folder: Path | None,
+) -> tuple[Evaluation, dict[str, Any]]:
+    """The figures of an ensemble on the test split, and its curves as `curves.write` takes them.
+
+    Args:
+        ensemble: of the problem's nodes.
+        problem: the data.
+        weights: (row, test example), see `row_weights`.
+        slices: see `rarity_and_depth`.
+        folder: of outcomes.json, and of images.json where there are images; None: neither is made.
+    """
+    predictions = on_test(ensemble, problem)
+    scores, curve = _first_pass(ensemble, problem, predictions, slices, folder)
+    return measure(ensemble, predictions, weights, slices, scores=scores), curve
+
+
+def _first_pass(
+    ensemble: Ensemble,
+    problem: Problem,
+    predictions: Predictions,
+    slices: dict[str, np.ndarray],
+    folder: Path | None,
+) -> tuple[Scores, dict[str, Any]]:
+    """The scores that figures start from, and all else that one look at each prediction tells.
+
+    What counts it is gone when the next pass begins, which takes the most memory.
+    """
+    cuts = {rule: values[problem.scored] for rule, values in ensemble.cuts.items()}
+    curve = curves.Curves(predictions, deciders(ensemble), cuts, slices)
+    counted: dict[str, outcomes.Outcomes | gallery.Gallery] = {}
+    if folder is not None:
+        support = problem.support()
+        counted["outcomes.json"] = outcomes.Outcomes(ensemble, problem, support)
+        if problem.data.images is not None:
+            counted["images.json"] = gallery.Gallery(ensemble, problem, support)
+    scores = predictions.scores(curve.add, *(one.add for one in counted.values()))
+    if folder is not None:
+        for name, one in counted.items():
+            files.write_json(folder / name, one.result())
+    return scores, curve.result()
 
 
 def deciders(model: Model) -> dict[str, Decide]:
@@ -215,51 +273,12 @@ def _prior(
         for rule in ensemble.cuts
     }
     decide = {rule: partial(_always, row) for rule, row in decided.items()}
-    return evaluate(
-        problem.labels[test],
-        predict,
-        decide,
-        share,
-        weights,
-        slices,
-        scored=problem.scored,
-        unknown=problem.unknown_of(test),
-    )
+    predictions = on_test(ensemble, problem, predict)
+    return evaluate(predictions, decide, share, weights, slices)
 
 
 def _always(decision: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.broadcast_to(decision, p.shape)
-
-
-def _write_reliability(
-    ensembles: dict[str, Ensemble], problem: Problem, slices: dict[str, np.ndarray], path: Path
-) -> None:
-    """Reliability curves of each method by rarity bin: schema, methods, name -> bin -> columns."""
-    methods = {
-        name: curves(predictor(ensemble, problem), problem, slices)
-        for name, ensemble in ensembles.items()
-    }
-    files.write_json(path, {"schema": SCHEMA, "methods": methods})
-
-
-def curves(
-    predict: Predict, problem: Problem, slices: dict[str, np.ndarray]
-) -> dict[str, dict[str, Any]]:
-    """Reliability curves on the test split: rarity bin or "all" -> columns."""
-    bins = {name.removeprefix("rarity="): m for name, m in slices.items() if "rarity=" in name}
-    test = problem.data.rows("test")
-    labels, unknown = problem.labels[test], problem.unknown_of(test)
-    predictions = Predictions(labels, predict, problem.scored, unknown)
-    found = reliability(predictions, {"all": np.ones(problem.scored.sum(), bool)} | bins)
-    return {
-        group: {
-            "entries": found.count[i].tolist(),
-            "mean_p": [number(v) for v in found.mean_p[i]],
-            "observed": [number(v) for v in found.observed[i]],
-            "error": number(found.error[i]),
-        }
-        for i, group in enumerate(found.groups)
-    }
 
 
 def figures(result: Evaluation, slices: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -331,11 +350,6 @@ def _write_nodes(
         for rule, recall in result.node_recall.items():
             table[f"recall_{rule}_{name}"] = recall
     pd.DataFrame(table).to_csv(path, index=False, float_format="%.6g")
-
-
-def number(value: float) -> float | None:
-    """Six digits; None for NaN, which JSON does not have."""
-    return None if math.isnan(value) else _round(value)
 
 
 def _round(value: float) -> float:

@@ -1,12 +1,13 @@
 """Raw files -> data/prepared: order the hierarchy, draw splits, drop rare nodes, build features."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from pipeline import progress
 from pipeline.artifacts import paths, prepared
 from pipeline.artifacts.prepared import SPLITS, Prepared
 from pipeline.config import Config
@@ -16,19 +17,38 @@ from pipeline.datasets.tables.files import several
 from pipeline.errors import DatasetError
 from pipeline.hml import Hierarchy
 from pipeline.hml import unknown as unknown_labels
-from pipeline.stages import labelling
+from pipeline.stages import encoding, labelling
+from pipeline.stages.encoding import Labelled
+
+if TYPE_CHECKING:
+    from pipeline.encoders.encoder import ImageEncoder
+
+_NAMED = 20  # nodes that dataset.json names of those that are left out
 
 
 def run(config: Config) -> list[Path]:
     """Prepare the configured data set."""
     source = registry.of(config)
     raw = source.read(paths.raw(config.dataset))
-    prepared.write(prepare(raw, source, config))
+    made = prepare(raw, source, config)
+    prepared.write(made)
+    _tell_of_the_rarest(made)
     return [paths.PREPARED]
 
 
-def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
+def prepare(
+    raw: RawDataset,
+    source: Source,
+    config: Config,
+    pretrained: "ImageEncoder | None" = None,
+) -> Prepared:
     """Turn a raw data set into the prepared one.
+
+    Args:
+        raw: as `source` has read it, or a part of it.
+        source: of the data set.
+        config: what is asked for.
+        pretrained: see `encoding.with_images`.
 
     Raises:
         HierarchyError: the edges hold a cycle or an unknown node.
@@ -66,7 +86,18 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
             *_without_negative(unknown[fit_rows], support[kept], ids, scored),
         ]
 
-    made = source.features(raw, fit_rows, config.prepare.max_features)
+    made, pictures = source.features(raw, fit_rows, config.prepare.max_features), None
+    if raw.images is not None:
+        shown = Labelled(
+            np.flatnonzero(split == "train"),
+            fit_rows,
+            sparse.csr_array(closed[:, kept]),
+            reduced,
+            scored,
+            unknown,
+        )
+        made = encoding.with_images(made, raw, shown, config, pretrained)
+        pictures = encoding.pictures(raw)
     features = made.values
     if config.prepare.missing == "split_mean":
         features = _filled(features, split if raw.splits is None else np.array(raw.splits))
@@ -92,10 +123,24 @@ def prepare(raw: RawDataset, source: Source, config: Config) -> Prepared:
             }
         ),
         edges=pd.DataFrame(edges, columns=["child", "parent"], dtype="str"),
-        info=_info(raw, config, split, closed, labels, support, notes)
-        | ({} if unknown is None else {"unknown": unknown.nnz}),
+        info=_info(raw, config, split, closed, labels, support, notes, whole)
+        | ({} if unknown is None else {"unknown": unknown.nnz})
+        | ({} if raw.images is None else {"images": encoding.described(config, raw)}),
         encoder=made.encoder,
+        images=pictures,
     )
+
+
+def _tell_of_the_rarest(data: Prepared) -> None:
+    """Nobody is to look for a node among the predictions that could not be learnt."""
+    nodes = data.info["nodes"]
+    if count := nodes["used"] - nodes["kept"]:
+        named = [f"{node} ({support})" for node, support in nodes["left_out"].items()][:3]
+        progress.note(
+            f"{count:,} node{'s' if count > 1 else ''} with fewer than {nodes['min_support']} "
+            "positives in train+valid (prepare.min_support) left out"
+            f"{', such as' if count > len(named) else ':'} {', '.join(named)}"
+        )
 
 
 def _unknown(
@@ -210,9 +255,12 @@ def _info(
     labels: sparse.csr_array,
     support: np.ndarray,
     further: list[str],
+    whole: Hierarchy,
 ) -> dict[str, Any]:
     """What dataset.json says beside the schema and the tables' sha256."""
     used = np.asarray(closed.sum(axis=0)).ravel() > 0
+    rare = np.flatnonzero(used & (support < config.prepare.min_support))
+    rare = rare[np.argsort(-support[rare], kind="stable")]
     per_example = np.diff(labels.indptr)
     return {
         "name": config.dataset,
@@ -238,6 +286,8 @@ def _info(
             "used": int(used.sum()),
             "kept": labels.shape[1],
             "min_support": config.prepare.min_support,
+            # The most frequent ones: they are the nearest to being kept.
+            "left_out": {whole.nodes[node]: int(support[node]) for node in rare[:_NAMED]},
         },
         "splits": _origin_of_splits(raw, config),
     }

@@ -21,7 +21,7 @@ from pipeline.hml.fitting import Fitted, fit_members
 from pipeline.hml.folds import FEWEST
 from pipeline.hml.network import Networks
 from pipeline.hml.timing import step_ratio
-from pipeline.stages import bundling, checkpoints, elsewhere, identity, learning
+from pipeline.stages import bundling, checkpoints, elsewhere, identity, learning, linear_pixels
 from pipeline.stages.checkpoints import Kept
 from pipeline.stages.elsewhere import Learner
 from pipeline.stages.learning import Method, Problem
@@ -66,8 +66,22 @@ def run(config: Config) -> list[Path]:
                 del fitted, what  # two of a hundred thousand nodes need not fit into memory
                 ratio = round(step_ratio(training).ratio, 3)
                 cost.add_to_method("train", name, step_ratio_to_plain_bce=ratio)
+        if problem.data.images is not None:
+            _fit_pixels(problem, config, others)
     checkpoints.remove_others([])
     return [paths.BUNDLE, paths.BASELINES]
+
+
+def _fit_pixels(problem: Problem, config: Config, others: Path) -> None:
+    """What images can do without an encoder, see `linear_pixels`."""
+    pixels = linear_pixels.problem(problem)
+    plain = linear_pixels.settings(learning.settings("bce", config.train))
+    fitted, seconds = fit("bce", plain, pixels, config, label=linear_pixels.METHOD)
+    made: dict[str, Any] = {"seed": config.seed, "tuned": {}}
+    made |= {"train": config.train.model_dump(), "dataset": problem.data.info}
+    spent = {"epochs": plain.epochs, "seconds_per_epoch": seconds.epoch}
+    what = (["network"], seconds.total(), fitted, made, spent, pixels)
+    _save(linear_pixels.METHOD, others / linear_pixels.METHOD, *what)
 
 
 def _kept(method: Method, settings: Settings, problem: Problem, config: Config) -> Path:
@@ -89,11 +103,13 @@ def fit(
     config: Config,
     kept: Path | None = None,
     learner: Learner | None = None,
+    label: str | None = None,
 ) -> tuple[Fitted, Seconds]:
     """Fit the members of one method: of all kinds for the product's own, networks for baselines.
 
     `kept` is where the state of the networks' training is kept, to go on from there; a `learner`
-    learns them elsewhere, and keeps nothing before its end.
+    learns them elsewhere, and keeps nothing before its end. `label` is what the bar calls the
+    method, where it is not trained for itself.
     """
     data = problem.data
     rows = data.rows("train", "valid")
@@ -107,11 +123,17 @@ def fit(
             "train.members, or set train.cross_fit to false"
         )
     seconds = Seconds()
-    with progress.bar(f"training {method}", total=settings.epochs, unit="epoch") as bar:
+    kinds = config.train.kinds if method == "weighted" else ["network"]
+    others = [_IN_WORDS[kind] for kind in kinds if kind != "network"]
+    rest = ", ".join([*others, *(["cuts"] if cross_fit else [])])
+    name = method if label is None else label
+    with progress.bar(f"training {name}", total=settings.epochs, unit="epoch") as bar:
 
         def after_epoch(epoch: int, networks: Networks) -> None:
             seconds.mark()
-            bar.advance(1)
+            # What comes behind the last epoch is not counted, and may take a minute.
+            more = bool(rest) and epoch >= settings.epochs
+            bar.advance(1, note=f"now {rest}" if more else None, more=more)
 
         def going_on(epoch: int) -> None:
             progress.note(f"{method}: going on after epoch {epoch} of {settings.epochs}")
@@ -124,12 +146,13 @@ def fit(
             data.labels,
             problem.hierarchy,
             settings,
-            kinds=config.train.kinds if method == "weighted" else ["network"],
+            kinds=kinds,
             cross_fit=cross_fit,
             groups=groups,
             unknown=problem.unknown,
             seed=config.seed,
             rows=rows,
+            judged=judged(problem, rows),
             scored=problem.scored,
             on_epoch=after_epoch,
             keeper=keeper,
@@ -138,6 +161,14 @@ def fit(
         if learner is not None:
             bar.advance(settings.epochs)
     return fitted, seconds
+
+
+def judged(problem: Problem, rows: np.ndarray) -> np.ndarray | None:
+    """The rows whose labels no encoder has learnt from, where one has from others'."""
+    learnt_from = problem.data.info.get("images", {}).get("learnt_from")
+    if learnt_from is None:
+        return None
+    return (problem.data.examples["split"].to_numpy() != learnt_from)[rows]
 
 
 def _save(
@@ -160,6 +191,7 @@ def _save(
     save_bundle(folder, ensemble, config={"method": name} | made, card=card, extra=extra)
 
 
+_IN_WORDS = {"forest": "forests", "kernel": "kernel regressions", "neighbours": "neighbours"}
 _BRING = "The bundle holds the {} of the training examples."
 _KINDS = {
     "neighbours": "- As many members that average the labels of an example's nearest training "
@@ -168,6 +200,14 @@ _KINDS = {
     "forest": "- As many forests that average the labels of the training examples in the same "
     f"leaves. {_BRING.format('labels')}",
 }
+
+
+def _which(problem: Problem) -> str:
+    """Which examples cuts come from."""
+    learnt_from = problem.data.info.get("images", {}).get("learnt_from")
+    if learnt_from is None:
+        return "these examples"
+    return "the validation split, whose labels no encoder learnt from,"
 
 
 def _of_kernels(ensemble: Ensemble) -> list[str]:
@@ -191,8 +231,8 @@ def _card(name: str, ensemble: Ensemble, problem: Problem, settings: Settings) -
         f"- Nodes: {len(ensemble.hierarchy)}, of which {int(problem.scored.sum())} are scored.",
         f"- Trained on {counts['train'] + counts['valid']} examples (train+valid). "
         + (
-            "The cuts of the decision rules come from scores of these examples by the two members "
-            "that did not learn from them."
+            f"The cuts of the decision rules come from scores of {_which(problem)} by the "
+            "two members that did not learn from them."
             if "prior_matched" in ensemble.cuts
             else "Decisions are made at 0.5."
         ),

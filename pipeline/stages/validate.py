@@ -14,7 +14,7 @@ from pipeline.artifacts.prepared import Prepared
 from pipeline.config import Config
 from pipeline.errors import ValidationError
 from pipeline.reporting import validation as page
-from pipeline.validation import copies, drift, facts, leaks, profile, spellings
+from pipeline.validation import copies, drift, facts, leaks, pictures, profile, spellings
 from pipeline.validation.drift import Drift
 from pipeline.validation.judge import judge
 from pipeline.validation.listing import listing
@@ -37,10 +37,12 @@ def run(config: Config) -> list[Path]:
     findings = judge(tables, [e for e in suite(config) if e.table == "shapes"])
     described, compared = None, Drift("the tables do not fit together")
     if findings[0]["success"]:  # else nothing else can be worked out
-        described = profile.profile(data, validated.prepared_sha256())
-        compared = _compare(config, accepted, described, data)
-        tables |= _facts(data) | compared.tables()
-        expectations = suite(config, compared=compared.nothing is None)
+        comparable = pictures.measured(data)
+        described = profile.profile(comparable, validated.prepared_sha256())
+        compared = _compare(config, accepted, described, comparable)
+        tables |= _facts(data, comparable) | compared.tables()
+        pictured = data.images is not None
+        expectations = suite(config, compared=compared.nothing is None, pictured=pictured)
         findings += judge(tables, [e for e in expectations if e.table != "shapes"])
     broken = [f for f in findings if not f["success"] and f["severity"] == "error"]
     report = {
@@ -54,8 +56,9 @@ def run(config: Config) -> list[Path]:
     _write(report, described)
     if broken:
         raise ValidationError(_message(broken))
-    if warnings := sum(not f["success"] for f in findings):
-        progress.note(f"{warnings} warning{'s' if warnings > 1 else ''} in {_PAGE}")
+    if warnings := [f["name"] for f in findings if not f["success"]]:
+        s = "s" if len(warnings) > 1 else ""
+        progress.note(f"{len(warnings)} warning{s} in {_PAGE}: {', '.join(warnings)}")
     return [paths.VALIDATION]
 
 
@@ -67,17 +70,19 @@ def _compare(
     return drift.compare(accepted, described, data)
 
 
-def _facts(data: Prepared) -> dict[str, Any]:
+def _facts(data: Prepared, comparable: Prepared) -> dict[str, Any]:
     return {
         "splits": facts.splits(data),
         "examples": facts.examples(data),
         "groups": facts.groups(data),
         "copies": copies.copies(data),
+        **({} if data.images is None else {"pictures": pictures.pictures(data)}),
         "nodes": facts.nodes(data),
         "spellings": spellings.spellings(data),
         "edges": facts.edges(data),
         "features": facts.features(data),
-        "leaks": leaks.leaks(data),
+        # A feature that an encoder has learnt from labels is no leak, an image's size may be one.
+        "leaks": leaks.leaks(comparable),
     }
 
 

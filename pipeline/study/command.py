@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from flows import guard
 from pipeline.artifacts import files
 from pipeline.config import Config, edit, load, parse
-from pipeline.errors import ConfigError, RarenodeError, WorkspaceError
+from pipeline.errors import ConfigError, RarenodeError, WorkspaceError, absent
 from pipeline.study import lead, page, places, results, slots, studies
 from pipeline.study.places import Place
 from pipeline.study.results import FOLDER, Row
@@ -122,10 +122,8 @@ def dashboard(asked: Asked, port: int) -> int:
         studies.load(place, name).close()
     program = _dashboard_program()
     if not program.exists():
-        raise ConfigError(
-            "--dashboard: expected the package optuna-dashboard, found none. "
-            "Install it: .venv/bin/pip install -c constraints.txt -e '.[teams]'"
-        )
+        message = absent("optuna-dashboard", "which shows a study", "teams")
+        raise ConfigError(f"--dashboard: {message}")
     print(f"{name} on http://127.0.0.1:{port}, until Ctrl-C", flush=True)
     command = [str(program), *place.dashboard(), "--host", "127.0.0.1", "--port", str(port)]
     guard.start()

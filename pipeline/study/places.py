@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from pipeline.artifacts import paths
-from pipeline.errors import ArtifactError, ConfigError, WorkspaceError
+from pipeline.errors import ArtifactError, ConfigError, WorkspaceError, absent
 from pipeline.stages import journals
 
 VARIABLE = "RARENODE_STORAGE"  # a URL, so that none has to stand in the shell's history
@@ -69,10 +69,8 @@ class Place:
                     grace_period=grace,
                 )
         except ImportError:
-            raise ConfigError(
-                "--storage: expected the package psycopg for PostgreSQL, found none. "
-                "Install it: .venv/bin/pip install -c constraints.txt -e '.[teams]'"
-            ) from None
+            message = absent("psycopg", "which talks to PostgreSQL", "teams")
+            raise ConfigError(f"--storage: {message}") from None
         except OperationalError as error:
             raise ConfigError(
                 f"--storage: expected a PostgreSQL database at {self.url}, found: {reason(error)}"

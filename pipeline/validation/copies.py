@@ -45,6 +45,16 @@ def groups(table: pd.DataFrame, most: int) -> tuple[int, list[dict[str, Any]]]:
     ]
 
 
+def in_test(table: pd.DataFrame) -> tuple[int, int]:
+    """How many test examples have a copy in train or valid, and how many one with their labels."""
+    known = table[table["copy"] >= 0]
+    tested = known["split"] == "test"
+    alike = known["copy"].isin(known.loc[~tested, "copy"])
+    keys = pd.Series([*zip(known["copy"], known["labels"], strict=True)], known.index, dtype=object)
+    same = keys.isin(keys[~tested])
+    return int((tested & alike).sum()), int((tested & same).sum())
+
+
 def _digests(data: Prepared) -> list[bytes]:
     """A hash of each row, nothing for one without a known value."""
     count = data.features.shape[1]

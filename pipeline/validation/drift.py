@@ -82,7 +82,7 @@ def compare(accepted: dict[str, Any], present: dict[str, Any], data: Prepared) -
         sizes={
             name: [entry[part][key] for entry in (accepted, present)] for name, part, key in _SIZES
         }
-        | ({"directions of text, not compared": directions} if any(directions) else {}),
+        | ({"learnt features, not compared": directions} if any(directions) else {}),
     )
 
 
@@ -200,8 +200,8 @@ def psi_limit(accepted: int, present: int, bins: int, chance: float) -> float:
 
 
 def _comparable(described: dict[str, Any], data: Prepared) -> dict[str, dict[str, Any]]:
-    """The features of a profile by their names, but for directions of text."""
-    columns = data.text_columns
+    """The features of a profile by their names, but for those that are learnt."""
+    columns = data.learnt_columns
     found: dict[str, dict[str, Any]] = {}
     for entry in described["features"]:
         column, _, number = entry["name"].rpartition(":")

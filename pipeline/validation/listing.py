@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.validation import copies, leaks, spellings
+from pipeline.validation import copies, leaks, pictures, spellings
 from pipeline.validation.drift import SOME, Drift
 
 LISTED = 200  # of each kind, the gravest; a total stands beside them
@@ -25,15 +25,28 @@ _NODES = {"vanished": "vanished", "changed": "support changed", "new": "new"}
 def listing(tables: dict[str, pd.DataFrame], drift: Drift) -> dict[str, Any]:
     """`copies`, `leaks`, `spellings` and `drift`, each list as `total` and the first `LISTED`.
 
+    And `pictures`, where examples are images. Of copies and pictures `test` counts the test
+    examples with a like in train or valid, `test_same_labels` the copies among these that have
+    their labels, too.
+
     Args:
         tables: facts by name, empty lists follow from absent ones.
         drift: the comparison with the accepted data.
     """
     number, alike = copies.groups(tables["copies"], LISTED) if "copies" in tables else (0, [])
+    tested, same = copies.in_test(tables["copies"]) if "copies" in tables else (0, 0)
     suspects = leaks.suspects(tables["leaks"]) if "leaks" in tables else []
     spelt = spellings.groups(tables["spellings"]) if "spellings" in tables else []
     return {
-        "copies": {"total": number, "listed": alike},
+        "copies": {"total": number, "test": tested, "test_same_labels": same, "listed": alike},
+        **(
+            {
+                "pictures": {"test": int(tables["pictures"]["learnt"].sum())}
+                | _bounded(pictures.near(tables["pictures"]))
+            }
+            if "pictures" in tables
+            else {}
+        ),
         "leaks": _bounded(suspects),
         "spellings": _bounded(spelt),
         "drift": _drift(drift),

@@ -20,6 +20,7 @@ TABLES = {
     "examples": ("examples", "id"),
     "groups": ("groups", "group"),
     "copies": ("examples", "id"),
+    "pictures": ("examples", "picture"),
     "nodes": ("nodes", "id"),
     "spellings": ("nodes", "spelling"),
     "edges": ("edges", "edge"),
@@ -47,12 +48,13 @@ class Expectation(NamedTuple):
         return self.table.startswith("drift")
 
 
-def suite(config: Config, *, compared: bool = False) -> list[Expectation]:
+def suite(config: Config, *, compared: bool = False, pictured: bool = False) -> list[Expectation]:
     """What prepared data has to keep, in the order of the report.
 
     Args:
         config: holds the limits, and whether drift is an error.
         compared: whether there are tables of drift to judge.
+        pictured: whether examples are images.
     """
     between, equal = "ExpectColumnValuesToBeBetween", "ExpectColumnPairValuesToBeEqual"
     unique, among = "ExpectColumnValuesToBeUnique", "ExpectColumnValuesToBeInSet"
@@ -71,6 +73,8 @@ def suite(config: Config, *, compared: bool = False) -> list[Expectation]:
          unique, {"column": "id"}),
         ("equal_examples_share_a_split", "warning", "copies", "no example with the very features "
          "of one in another split", between, {"column": "elsewhere", "max_value": 0}),
+        *([("equal_images_share_a_split", "warning", "pictures", "no image that is nearly one in "
+            "another split", between, {"column": "near", "max_value": 0})] if pictured else []),
         ("labels_are_most_specific", "error", "examples", "no label above another of its example",
          between, {"column": "implied", "max_value": 0}),
         ("examples_have_labels", "warning", "examples", "at least one label per example",

@@ -314,7 +314,7 @@ CASES: dict[str, Case] = {
         changed(LABELS, "e3,a;b", "e3,a;x"), "line 5", "nodes of the hierarchy", "'x'"
     ),
     "a label in another case": labels(
-        changed(LABELS, "e3,a;b", "e3,A;b"), "line 5", "such as 'a'", "'A'"
+        changed(LABELS, "e3,a;b", "e3,A;b"), "line 5", "'A'", "did you mean 'a'?"
     ),
     "no label in any row": labels(
         "id,labels\n" + "".join(f"e{row},\n" for row in range(12)), "two different labels", "none"

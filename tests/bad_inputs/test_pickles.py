@@ -292,6 +292,8 @@ def test_objects_within_the_encoder_are_refused(bundle: Path, marker: Path):
 # what stages say to each other
 
 REPORTS = [paths.METRICS, paths.EVALUATION / "nodes.csv", paths.EVALUATION / "reliability.json"]
+REPORTS += [paths.EVALUATION / "precision_recall.json", paths.EVALUATION / "outcomes.json"]
+REPORTS += [paths.HIERARCHY / "nodes.csv", paths.HIERARCHY / "edges.csv"]
 REPORTS += [paths.PREPARED / "dataset.json", paths.VALIDATION / "validation.json"]
 REPORTS += [paths.HIERARCHY / "summary.json", paths.HIERARCHY / "picture.svg"]
 REPORTS += [paths.TUNING / "best.json", paths.TUNING / "trials.json"]
@@ -307,6 +309,8 @@ def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = {"schema": validated.SCHEMA, "expectations": []}
     (paths.VALIDATION / "validation.json").write_text(json.dumps(report))
     (paths.EVALUATION / "nodes.csv").write_text("id\na\n")
+    (paths.HIERARCHY / "nodes.csv").write_text("id,name,depth,support\na,a,0,1\n")
+    (paths.HIERARCHY / "edges.csv").write_text("child,parent\n")
     sources.read()
 
 

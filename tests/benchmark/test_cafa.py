@@ -190,7 +190,7 @@ def test_nothing_is_said_and_logging_is_left_as_it_was(capfd: pytest.CaptureFixt
 
 def test_without_the_package_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "cafaeval.evaluation", None)
-    with pytest.raises(WorkspaceError, match=r"cafaeval.*`make install`.*extra `go`"):
+    with pytest.raises(WorkspaceError, match=r"cafaeval.*`make install`.*\[go\]"):
         evaluate(P)
 
 

@@ -186,7 +186,10 @@ class TestBoth:
         )
         weights = row_weights(group[data.rows("test")], 3, seed=0)
         slices = evaluate.rarity_and_depth(given)
-        result = evaluate.figures(evaluate.measure(model, given, weights, slices), slices)
+        result = evaluate.figures(
+            evaluate.measure(model, evaluate.on_test(model, given), weights, slices),
+            slices,
+        )
         assert {*result["rules"]} == {"half", "prior_matched", "tuned"}
         prior = given.labels[data.rows("test")][:, np.flatnonzero(given.scored)].mean()
         assert result["micro_ap"] > 2 * prior

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.artifacts import files
 from pipeline.benchmark import results
-from pipeline.benchmark.results import RAREST, Runs, Table, number
+from pipeline.benchmark.estimates import number
+from pipeline.benchmark.results import RAREST, Runs, Table
 from pipeline.errors import ArtifactError
 
 from .sample import COMPARED, TEXT, cell, load, made, put, result

@@ -127,11 +127,12 @@ def test_the_stages_that_dvc_sees_are_the_cells_of_the_study(
     with Repo(".") as repo:
         stages = {stage.addressing: stage for stage in repo.index.stages}
     assert [*stages] == [*grid.cells]
-    shared = {"profile", "members"} | ({"parameters"} if grid.parameters else set())
+    further = {"parameters", "settings", "seeded"}
+    shared = {"profile", "members"} | {name for name in further if getattr(grid, name)}
     for address, one in grid.cells.items():
         stage = stages[address]
         file = grid.file(one)
-        assert stage.cmd == f"python -m pipeline.benchmark {grid.path} {one.dataset} {one.method}"
+        assert stage.cmd == f"python -m pipeline.benchmark {grid.path} {' '.join(one.address)}"
         assert Path(stage.wdir) == tmp_path
         # Not in DVC's cache, and not removed before a run: its other seeds are kept.
         assert [(out.fs_path, out.use_cache, out.persist) for out in stage.outs] == [
@@ -151,5 +152,5 @@ def test_every_study_of_the_repository_has_a_page_of_its_own(monkeypatch: pytest
     assert len({grid.page for grid in loaded.values()}) == len(loaded)
     for name, grid in loaded.items():
         known = {grid.file(one).name for one in grid.cells.values()}
-        left = {file.name for file in Path(f"benchmarks/{name}/results").iterdir()} - known
+        left = {file.name for file in Path(f"benchmarks/{name}/results").glob("*")} - known
         assert not left, "results of no cell"

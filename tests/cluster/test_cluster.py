@@ -75,7 +75,7 @@ def test_what_is_no_address_is_refused(address: str):
 
 def test_a_cluster_without_dask_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(connection, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"expected Dask for --cluster, found none: pip install"):
+    with pytest.raises(ConfigError, match=r"prefect-dask, which --cluster needs, .*\[teams\]"):
         connection.check_address("tcp://host:8786")
 
 

@@ -90,11 +90,37 @@ class SourceContract:
         assert isinstance(raw.info["notice"], str)
         assert all(isinstance(note, str) for note in raw.info["notes"])
 
+    def test_images_are_square_bytes_one_per_example(self, raw: RawDataset):
+        if (images := raw.images) is None:
+            return
+        assert len(images.pixels) == len(images.names) == len(raw.ids)
+        assert (images.auxiliary_classes is None) or (images.auxiliary is not None)
+        for pixels in (images.pixels, images.auxiliary):
+            if pixels is not None:
+                _, height, width, channels = pixels.shape
+                assert pixels.dtype == np.uint8
+                assert height == width > 0
+                assert channels in (1, 3)
+        if images.auxiliary_classes is not None:
+            assert images.auxiliary_classes.dtype == np.int64
+            assert images.auxiliary_classes.shape == images.auxiliary.shape[:1]
+            assert images.auxiliary_classes.min() == 0
+
+    def test_equal_images_of_a_split_share_a_group(self, raw: RawDataset):
+        if raw.images is None:
+            return
+        split = raw.splits or [""] * len(raw.ids)
+        groups: dict[tuple[str, bytes], set[str]] = {}
+        for name, image, group in zip(split, raw.images.pixels, raw.groups, strict=True):
+            groups.setdefault((name, image.tobytes()), set()).add(group)
+        assert {len(found) for found in groups.values()} == {1}
+
     def test_features_are_float32_named_and_vary_where_they_were_fitted(self, built, raw, fit_rows):
         values, names = built
         assert values.dtype == np.float32
         assert values.shape == (len(raw.ids), len(names))
-        assert len(set(names)) == len(names) > 0
+        assert len(set(names)) == len(names)
+        assert names or raw.images is not None  # of which features are made later
         assert not np.isinf(values).any()
         assert (np.nanmax(values[fit_rows], axis=0) > np.nanmin(values[fit_rows], axis=0)).all()
 

@@ -162,7 +162,7 @@ def test_unknown_branch_is_refused(small):
 
 def test_absent_package_is_explained(tmp_path, monkeypatch):
     monkeypatch.setattr(hpo, "find_spec", lambda name: None)
-    with pytest.raises(DatasetError, match=r"make install.*extra `hpo`"):
+    with pytest.raises(DatasetError, match=r"make install.*\[hpo\]"):
         hpo.HpoBranch("HP:1").fetch(tmp_path / "raw")
     assert not (tmp_path / "raw").exists()
 

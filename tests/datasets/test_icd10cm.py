@@ -166,7 +166,7 @@ def test_more_features_than_needed_are_never_made(icd):
 
 def test_absent_package_is_explained(tmp_path, monkeypatch):
     monkeypatch.setattr(icd10cm, "find_spec", lambda name: None)
-    with pytest.raises(DatasetError, match=r"simple-icd-10-cm.*make install.*extra `scale`"):
+    with pytest.raises(DatasetError, match=r"simple-icd-10-cm.*make install.*\[scale\]"):
         icd10cm.Icd10Cm().fetch(tmp_path / "raw")
     assert not (tmp_path / "raw").exists()
 
@@ -182,7 +182,7 @@ def test_absent_package_is_explained_where_only_the_files_are_here(icd_files, mo
         return imported(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", without_package)
-    with pytest.raises(DatasetError, match=r"which reads ICD-10-CM, found none.*extra `scale`"):
+    with pytest.raises(DatasetError, match=r"which reads ICD-10-CM, found none.*\[scale\]"):
         icd10cm.Icd10Cm().read(icd_files)
 
 

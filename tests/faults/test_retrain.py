@@ -13,7 +13,6 @@ import pytest
 from flows.retrain import retrain
 from pipeline.champion import place, training
 from pipeline.champion.processes import git
-from tests.flows.conftest import prefect_server  # noqa: F401  a fixture
 from tests.flows.retraining import comparison, make, predicting, rows
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

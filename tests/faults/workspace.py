@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 
 from pipeline.artifacts import paths
 from pipeline.config import edit
+from tests.compiled import carry
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 2
@@ -143,7 +144,8 @@ def create(folder: Path) -> Workspace:
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file() and name.split("/")[0] not in ("tests", "docs", "dvc.lock"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy2(ROOT / name, folder / name)
+    carry(folder)
     hasty = folder / "pipeline/stages/checkpoints.py"
     text = hasty.read_text()
     for before, after in HASTE.items():

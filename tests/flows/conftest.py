@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -79,15 +78,6 @@ train:
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """One temporary Prefect server for all tests that need one."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=90):
-        yield
-
-
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty miniature workspace, and the current folder."""
@@ -158,7 +148,8 @@ def wait_for_child() -> psutil.Process:
 
 
 def gone(process: psutil.Process) -> bool:
-    for _ in range(50):
+    """Whether a process has ended; DVC alone is given five seconds to."""
+    for _ in range(300):
         if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
             return True
         time.sleep(0.1)

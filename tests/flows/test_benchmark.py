@@ -1,5 +1,6 @@
 """Which cells run, and what if they fail. DVC and Prefect are real, the cells a stand-in."""
 
+import json
 import os
 import re
 import signal
@@ -86,6 +87,22 @@ def test_what_is_asked_for_runs_once(grid: Study, capfd: pytest.CaptureFixture[s
     assert {*Path("surroundings").read_text().splitlines()} == {"mcloss_1 again= threads=2"}
 
 
+def test_settings_narrow_a_study(workspace: Path, grid: Study):
+    loaded = study.load(sample.write(STUDY.parent, sample.IN_SETTINGS))
+    stages_of = STAGE.replace("${{item.dataset}}", "${{item.dataset}}-${{item.setting}}", 1)
+    stages_of = stages_of.replace("${{item.dataset}}.", "${{item.dataset}}.${{item.setting}}.")
+    setting = "      setting: ${{grids.{name}.settings}}\n      method:"
+    stages_of = stages_of.replace("      method:", setting, 1)
+    text = "".join(stages_of.format(name=name) for name in loaded.grids)
+    STUDY.with_name("dvc.yaml").write_text(f"vars: [study.yaml]\nstages:\n{text}")
+    for one in loaded.cells.values():
+        made = sample.result(loaded, one, {one.method: {}})
+        files.write_json(Path("made") / loaded.file(one).name, made)
+    assert run(settings=["half", "tuned"], methods=["mcloss"]) == 0
+    assert sorted(runs()) == ["fashion_mnist-half-mcloss", "fashion_mnist-tuned-mcloss"]
+    assert "**No verdict yet: 4 of 6 cells lack a result.**" in Path("page.md").read_text()
+
+
 def test_a_result_that_lacks_a_seed_or_has_other_settings_is_none(grid: Study):
     sample.put(grid, sample.cell(grid, "enron", "mcloss_1"))
     other = sample.cell(grid, "spo_FUN", "mcloss_1")
@@ -146,6 +163,44 @@ def test_what_can_be_mended_is_exit_code_2_and_its_one_message(
     assert said == "enron, mcloss_1: expected good data, found bad data\nin two lines\n"
 
 
+def test_programs_are_told_what_became_of_each_cell(grid: Study, capfd: pytest.CaptureFixture[str]):
+    sample.put(grid, sample.cell(grid, "spo_FUN", "mcloss"))
+    Path("refuse-enron-mcloss_1").touch()
+    arguments = ["benchmark", "--json", "--study", str(STUDY), "--methods", "mcloss", "mcloss_1"]
+    assert cli.main(arguments) == 2
+    out, err = capfd.readouterr()
+    found = json.loads(out)
+    message = "enron, mcloss_1: expected good data, found bad data\nin two lines"
+    assert (found["outcome"], found["error"]) == ("refused", message)
+    assert err.endswith(f"{message}\n")
+    cells = {(cell["dataset"], cell["method"]): cell for cell in found["cells"]}
+    assert {key: cell["state"] for key, cell in cells.items()} == {
+        ("enron", "mcloss_1"): "Failed",
+        ("spo_FUN", "mcloss_1"): "Completed",
+        ("spo_FUN", "mcloss"): "Cached",
+    }
+    assert cells["enron", "mcloss_1"]["result"] is None
+    ran = cells["spo_FUN", "mcloss_1"]
+    assert Path(ran["result"]).is_file()
+    assert ran["seconds"] > 0
+    assert ran["setting"] is None
+    assert ran["seeds"] == sample.cell(grid, "spo_FUN", "mcloss_1").seeds
+    assert cells["spo_FUN", "mcloss"]["seconds"] is None
+
+    Path("refuse-enron-mcloss_1").unlink()
+    assert cli.main(arguments) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["outcome"], found["page"]) == ("completed", "page.md")
+    states = [cell["state"] for cell in found["cells"]]
+    assert sorted(states) == ["Cached", "Cached", "Completed"]
+    Path("break-enron-mcloss_1").touch()
+    again = ["benchmark", "--json", "--study", str(STUDY), "--datasets", "enron", "--again"]
+    assert cli.main(again) == 1
+    found = json.loads(capfd.readouterr().out)
+    assert found["outcome"] == "failed"
+    assert "RuntimeError: broken on purpose" in found["error"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -161,6 +216,7 @@ def test_what_can_be_mended_is_exit_code_2_and_its_one_message(
             "found 'weighted-paper'. Did you mean 'weighted-released",
         ),
         ({"datasets": ["enron"], "methods": ["mcloss"]}, "expected a cell of study/study.yaml"),
+        ({"settings": ["half"]}, "expected a setting out of none (study/study.yaml), found 'half'"),
     ],
 )
 def test_what_no_cell_has_is_refused_before_anything_runs(

@@ -1,5 +1,6 @@
 """What `rarenode deploy` makes and says; tests/services has a worker that runs it."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -65,6 +66,41 @@ def test_schedule_is_made_changed_listed_and_removed(place: Path, deploy: Deploy
     assert deploy("--remove", "a") == "retrain/a: removed\n"
     assert deploy("--remove", "train/b") == "train/b: removed\n"
     assert deploy("--list") == f"No schedule of {place}.\n"
+
+
+def test_schedules_are_listed_for_programs(
+    place: Path, deploy: Deploy, capsys: pytest.CaptureFixture[str]
+):
+    assert cli.main(["deploy", "--json", *WEEKLY]) == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"] == "expected --json with --list, found it without"
+    assert err == "expected --json with --list, found it without\n"
+    deploy(*WEEKLY, "--overlap", "skip", "--pause", "--time-limit", "90")
+    deploy("--flow", "train", "--name", "b")
+    listed = json.loads(deploy("--list", "--json"))
+    assert (listed["outcome"], listed["error"]) == ("completed", None)
+    one, other = sorted(listed["schedules"], key=lambda schedule: schedule["name"])
+    assert one.pop("page").startswith("http")
+    assert one == {
+        "name": "retrain/a",
+        "when": [{"cron": "0 3 * * 1", "timezone": "Europe/Berlin"}],
+        "paused": True,
+        "overlap": "skip",
+        "time_limit": 90,
+        "folder": str(place),
+        "command": f"{sys.executable} -m prefect.engine",
+        "pool": "rarenode",
+    }
+    assert (other["name"], other["when"], other["time_limit"]) == ("train/b", [], None)
+    deploy("--remove", "a")
+    deploy("--remove", "b")
+    assert json.loads(deploy("--list", "--json"))["schedules"] == []
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        assert cli.main(["deploy", "--list", "--json"]) == 2
+    out, err = capsys.readouterr()
+    refused = json.loads(out)
+    assert refused["outcome"] == "refused"
+    assert err == f"{refused['error']}\n"
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_a_caution_stands_above_the_tables_of_the_terminal(
 ):
     for metrics in (METRICS, METRICS | {"caution": "Quote [b]nothing[/b]."}):
         monkeypatch.setattr(headline, "read", lambda metrics=metrics: metrics)
-        terminal._summarise(Console(width=200), live=True, stage_states=[], seconds=1.0)
+        terminal._summarise(Console(width=200), stage_states=[], seconds=1.0)
     without, _, text = capsys.readouterr().out.rpartition("Quote")
     assert "0.512" in without
     assert text.startswith(" [b]nothing[/b].\n")

@@ -62,8 +62,8 @@ def test_process_id_that_is_in_use_again_keeps_no_file(workspace: Path):
     Path("reports").mkdir()
     old = Path(f"reports/.metrics.json.{os.getpid()}-abcd1234.unfinished")
     old.touch()
-    assert not leftovers._alive(os.getpid(), 0.0)
-    assert leftovers._alive(os.getpid(), time.time())
+    assert not files.alive(os.getpid(), 0.0)
+    assert files.alive(os.getpid(), time.time())
 
 
 def test_locks_of_dead_processes_and_of_others_than_dvc_are_released(workspace: Path):

@@ -191,17 +191,15 @@ def test_killed_dvc_or_stage_leaves_nothing_and_the_signal_is_named(
     assert reproduce("first") == "Completed"
 
 
-def test_stage_starts_only_when_the_guard_knows_of_it(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.mark.usefixtures("workspace")
+def test_stage_starts_only_when_the_guard_knows_of_it(monkeypatch: pytest.MonkeyPatch):
     def watch(target: int) -> None:
         raise OSError("killed here")
 
-    monkeypatch.setattr(guard, "watch", watch)
-    with pytest.raises(OSError, match="killed here"):
-        reproduce("first")
-    monkeypatch.undo()
-    os.chdir(workspace)
+    with monkeypatch.context() as patch:
+        patch.setattr(guard, "watch", watch)
+        with pytest.raises(OSError, match="killed here"):
+            reproduce("first")
     assert runs() == []
 
 

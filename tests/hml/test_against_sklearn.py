@@ -11,6 +11,7 @@ from sklearn.metrics import brier_score_loss
 
 from pipeline.hml import metrics
 from pipeline.hml.evaluation import evaluate, row_weights
+from pipeline.hml.predictions import Predictions
 
 EXAMPLES, NODES = 50, 6
 RNG = np.random.default_rng(11)
@@ -37,7 +38,7 @@ def test_brier_skill_is_that_of_scikit_learn_s_brier_score(scored: np.ndarray):
 
 @pytest.mark.parametrize("scored", [SCORED, np.ones(NODES, dtype=bool)])
 def test_brier_skill_of_each_row_is_that_of_scikit_learn_under_its_weights(scored: np.ndarray):
-    labels = sparse.csr_array(Y)
-    result = evaluate(labels, lambda rows: P[rows], {}, PRIOR, WEIGHTS, {}, scored=scored)
+    predictions = Predictions(sparse.csr_array(Y), lambda rows: P[rows], scored)
+    result = evaluate(predictions, {}, PRIOR, WEIGHTS, {})
     expected = [skill(weight, scored) for weight in WEIGHTS]
     np.testing.assert_allclose(result.figures["brier_skill"], expected, rtol=0, atol=1e-9)

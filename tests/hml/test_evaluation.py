@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 
 from pipeline.hml import bootstrap, evaluation, metrics, predictions, ranking
 from pipeline.hml.evaluation import Evaluation, average_precision, evaluate, row_weights
+from pipeline.hml.predictions import Predictions
 
 from .strategies import closed_labels, dags
 
@@ -50,7 +51,8 @@ def judge(
     weights: np.ndarray = WEIGHTS,
 ) -> Evaluation:
     decide = {rule: partial(operator.le, cut) for rule, cut in cuts.items()}
-    return evaluate(sparse.csr_array(y), lambda rows: p[rows], decide, prior, weights, slices)
+    predictions = Predictions(sparse.csr_array(y), lambda rows: p[rows])
+    return evaluate(predictions, decide, prior, weights, slices)
 
 
 RESULT = judge(P, CUTS, SLICES)
@@ -263,13 +265,10 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def found(drawn: dict[str, Any]) -> Evaluation:
-    rest = {name: drawn[name] for name in ("prior", "weights", "slices", "scored")}
-    return evaluate(
-        sparse.csr_array(drawn["y"]),
-        lambda rows: drawn["p"][rows],
-        {"cut": partial(operator.le, drawn["cuts"])},
-        **rest,
-    )
+    y, p = sparse.csr_array(drawn["y"]), drawn["p"]
+    rest = {name: drawn[name] for name in ("prior", "weights", "slices")}
+    decide = {"cut": partial(operator.le, drawn["cuts"])}
+    return evaluate(Predictions(y, lambda rows: p[rows], drawn["scored"]), decide, **rest)
 
 
 @given(problems())
@@ -333,7 +332,7 @@ def test_rows_that_do_not_fit_together_take_a_pass_each(monkeypatch: pytest.Monk
             asked.append(rows)
             return P[rows]
 
-        evaluate(sparse.csr_array(Y), predict, {}, PRIOR, WEIGHTS[:4], {})
+        evaluate(Predictions(sparse.csr_array(Y), predict), {}, PRIOR, WEIGHTS[:4], {})
         passes[sums] = len(asked)
     assert passes == {10**6: 1 + 1, 1: 1 + 4}
 
@@ -375,3 +374,44 @@ def test_without_a_positive_and_a_rule_there_is_nothing_to_count():
 def test_weights_of_other_examples_are_refused():
     with pytest.raises(ValueError, match=r"\(row, 60\).*\(26, 59\)"):
         judge(P, {}, {}, weights=WEIGHTS[:, 1:])
+
+
+@pytest.mark.usefixtures("as_users_call_it")
+@pytest.mark.parametrize("prior", [PRIOR[1:], np.append(PRIOR, 0.1), PRIOR[None], np.array(0.1)])
+def test_a_prior_of_other_nodes_is_refused(prior: np.ndarray):
+    with pytest.raises(ValueError, match=r"^prior must have shape \(7,\)\. Got \("):
+        judge(P, {}, {}, prior=prior)
+
+
+@pytest.mark.usefixtures("as_users_call_it")
+def test_a_slice_of_other_nodes_is_refused():
+    with pytest.raises(ValueError, match=r"group 'few' must have shape \(7,\)\. Got \(6,\)"):
+        judge(P, {}, {"few": np.ones(NODES - 1, bool)})
+
+
+@pytest.mark.usefixtures("as_users_call_it")
+def test_scores_of_other_nodes_or_examples_are_refused():
+    def predictions(y: np.ndarray, p: np.ndarray) -> Predictions:
+        return Predictions(sparse.csr_array(y), lambda rows: p[rows])
+
+    mine = predictions(Y, P)
+    for other in (predictions(Y[:, 1:], P[:, 1:]), predictions(Y[:-1], P[:-1])):
+        with pytest.raises(ValueError, match=r"^scores must have the shapes \(\d+,\) and \(60,\)"):
+            evaluate(mine, {}, PRIOR, WEIGHTS, {}, scores=other.scores())
+
+
+@pytest.mark.usefixtures("as_users_call_it")
+def test_decisions_are_zeros_and_ones_of_every_node():
+    predictions = Predictions(sparse.csr_array(Y), lambda rows: P[rows])
+
+    def by(decide: Any) -> Evaluation:
+        return evaluate(predictions, {"half": decide}, PRIOR, WEIGHTS, SLICES)
+
+    with pytest.raises(ValueError, match=r"^decisions must be 0 or 1\. Got .*: decide by a rule"):
+        by(lambda p: p)
+    with pytest.raises(ValueError, match=r"^rule 'half' must return the shape \(60, 7\)"):
+        by(lambda p: p[:, 1:] >= 0.5)
+    wanted = RESULT.figures["macro_f1/half"]
+    np.testing.assert_array_equal(
+        by(lambda p: (p >= 0.5).astype(int)).figures["macro_f1/half"], wanted
+    )

@@ -466,3 +466,59 @@ class TestKinds:
 def test_what_cannot_be_fitted_is_refused(options: dict[str, Any], found: str):
     with pytest.raises(ValueError, match=found):
         fit(**options)
+
+
+def test_all_judged_is_what_nobody_says():
+    same = fit(kinds=ALL, judged=np.ones(len(X), np.bool_))
+    for rule, cuts in fit(kinds=ALL).cuts.items():
+        np.testing.assert_array_equal(same.cuts[rule], cuts)
+
+
+def test_cuts_come_from_the_judged_examples_alone():
+    judged = np.arange(len(X)) % 3 > 0
+    fitted = fit_all(judged=judged)
+    assert fitted.fold is not None
+    assert fitted.fold.shape == (judged.sum(),)
+    held = fitted.held_out()
+    assert held.shape[0] == judged.sum()
+    everything = CLOSED[judged]
+    cuts = tuned_cuts(held, beta=1.0, weight=None)
+    np.testing.assert_array_equal(fitted.ensemble().cuts["tuned"], cuts)
+    assert held.labels.shape == everything.shape
+    assert (held.labels != everything).nnz == 0
+    # The members themselves learn from all.
+    assert fitted.training().networks.members == MEMBERS
+
+
+def test_features_that_learnt_from_labels_do_not_move_the_cuts():
+    """As of an encoder that knows the labels of two thirds of the examples by heart."""
+    judged = np.arange(len(X)) % 3 == 0
+    known = CLOSED.toarray().astype(np.float32)
+    known[judged] = np.random.default_rng(0).permuted(known[judged], axis=0)
+    leaky = np.hstack([X, 4 * known])
+    positives = CLOSED[judged].mean(axis=0)
+
+    def expected(**options: Any) -> np.ndarray:
+        """Mean probability of the judged examples, which are as new ones are."""
+        ensemble = fit_all(leaky, **options).ensemble()
+        return np.abs(ensemble.predict_proba(leaky[judged]).mean(0) - positives)
+
+    assert expected(judged=judged).mean() < expected().mean()
+
+
+def test_judged_examples_are_refused_that_are_none_or_do_not_fit():
+    with pytest.raises(ValueError, match=r"judged must hold an example"):
+        fit(judged=np.zeros(len(X), np.bool_))
+    with pytest.raises(ValueError, match=r"judged must have shape"):
+        fit(judged=np.ones(3, np.bool_))
+
+
+def test_a_node_without_a_judged_positive_is_predicted_as_often_as_it_occurs():
+    positives = CLOSED.toarray()
+    support = positives.sum(0)
+    rarest = int(np.argmin(np.where(support > 0, support, np.inf)))
+    judged = ~positives[:, rarest]
+    ensemble = fit(kinds=ALL, judged=judged)
+    matched = ensemble.cuts["prior_matched"][rarest]
+    expected = matched if np.isfinite(matched) else 0.5
+    assert ensemble.cuts["tuned"][rarest] == expected

@@ -243,6 +243,16 @@ class TestWrongInputIsRefused:
         with pytest.raises(ValueError, match=r"\(3, 2\)"):
             metrics.brier_skill(y, np.zeros((2, 3)), np.zeros(2))
 
+    def test_a_prior_of_another_length(self):
+        y = np.ones((3, 2), dtype=bool)
+        with pytest.raises(ValueError, match=r"\(2,\).*\(1,\)"):
+            metrics.brier_skill(y, np.zeros((3, 2)), [0.5])
+
+    @pytest.mark.parametrize("decision", [0.7, 2, np.nan])
+    def test_decisions_that_are_none(self, decision: float):
+        with pytest.raises(ValueError, match=f"Got {decision}"):
+            metrics.rule_scores([[True, False]], [[1, decision]])
+
     def test_scores_that_are_not_numbers(self):
         y = np.array([True, False])
         with pytest.raises(ValueError, match=r"(?i)nan|finite"):

@@ -57,6 +57,24 @@ def test_what_fits_is_predicted_once_and_what_does_not_at_every_pass(
     assert len(model.asked) == passes
 
 
+def test_what_others_count_takes_no_pass_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(predictions, "KEPT", 0)
+    monkeypatch.setattr(predictions, "BLOCK", 12)
+    model, seen = Model(), list[tuple[str, int, np.ndarray]]()
+    one, other = (
+        lambda rows, p, name=name: seen.append((name, rows.start, p)) for name in ("one", "other")
+    )
+    found = stream(model)
+    alone = found.scores()
+    together = found.scores(one, other)
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+    assert len(model.asked) == 2 * 4
+    assert [(name, start) for name, start, _ in seen] == [
+        (name, start) for start in (0, 3, 6, 9) for name in ("one", "other")
+    ]
+    assert np.array_equal(np.concatenate([p for name, _, p in seen if name == "one"]), P)
+
+
 @pytest.mark.parametrize("block", [4, 12, 1000])
 @pytest.mark.parametrize("scored", [None, SCORED, np.ones(4, dtype=bool)])
 def test_scores_are_those_of_the_positives_of_scored_nodes(

@@ -27,8 +27,8 @@ SIGNATURES = {
     "RareNodeClassifier.score": ["self", "X", "y", "sample_weight"],
     "fit_members": [
         "features", "labels", "hierarchy", "settings", "*kinds", "*cross_fit", "*groups",
-        "*sample_weight", "*unknown", "*seed", "*rows", "*scored", "*on_epoch", "*keeper",
-        "*elsewhere",
+        "*sample_weight", "*unknown", "*seed", "*rows", "*judged", "*scored", "*on_epoch",
+        "*keeper", "*elsewhere",
     ],
     "Ensemble.predict_proba": ["self", "features"],
     "Ensemble.member_probability": ["self", "features"],
@@ -45,8 +45,8 @@ SIGNATURES = {
 DEFAULTS = {
     "fit_members": {
         "kinds": ("network",), "cross_fit": True, "groups": None, "sample_weight": None,
-        "unknown": None, "rows": None, "scored": None, "on_epoch": None, "keeper": None,
-        "elsewhere": None,
+        "unknown": None, "rows": None, "judged": None, "scored": None, "on_epoch": None,
+        "keeper": None, "elsewhere": None,
     },
     "imbalance_weights": {"variant": "paper", "floor": 0.25, "kind": "node", "scored": None},
     "weighted_loss": {

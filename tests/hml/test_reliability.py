@@ -10,7 +10,6 @@ from scipy import sparse
 from sklearn.calibration import calibration_curve
 
 from pipeline.hml import predictions
-from pipeline.hml import reliability as module
 from pipeline.hml.predictions import Predictions
 from pipeline.hml.reliability import BINS, reliability
 
@@ -31,8 +30,8 @@ def drawn_cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return p.astype(draw(st.sampled_from([np.float32, np.float64]))), y
 
 
-@given(drawn_cases(), st.integers(1, 60), st.integers(1, 60))
-def test_curves_are_scikit_learn_s_however_the_probabilities_come(drawn, block: int, part: int):
+@given(drawn_cases(), st.integers(1, 60))
+def test_curves_are_scikit_learn_s_however_the_probabilities_come(drawn, block: int):
     p, y = drawn
     groups = {
         "all": np.ones(p.shape[1], dtype=bool),
@@ -41,7 +40,6 @@ def test_curves_are_scikit_learn_s_however_the_probabilities_come(drawn, block: 
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(predictions, "BLOCK", block)
-        patch.setattr(module, "_TOGETHER", part)
         found = reliability(stream(p, y), groups)
     assert found.groups == ("all", "first", "none")
     for line, chosen in enumerate(groups.values()):

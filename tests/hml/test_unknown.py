@@ -87,15 +87,13 @@ def problems(draw: st.DrawFn, examples: int = 8) -> dict[str, Any]:
 def evaluated(drawn: dict[str, Any], **changes: Any) -> Evaluation:
     given = drawn | changes
     unknown = given["unknown"]
-    return evaluate(
+    predictions = Predictions(
         sparse.csr_array(given["y"]),
         lambda rows: given["p"][rows],
-        {"cut": partial(operator.le, given["cuts"])},
-        given["prior"],
-        given["weights"],
-        {},
         unknown=None if unknown is None else sparse.csr_array(unknown),
     )
+    decide = {"cut": partial(operator.le, given["cuts"])}
+    return evaluate(predictions, decide, given["prior"], given["weights"], {})
 
 
 def same(one: Evaluation, other: Evaluation) -> None:
@@ -268,10 +266,8 @@ def test_there_is_no_skill_over_a_reference_that_is_right_wherever_it_is_judged(
 def test_a_node_whose_other_labels_are_all_unknown_has_no_average_precision():
     y, p = np.array([[1, 1], [0, 0]], bool), np.array([[0.9, 0.2], [0.1, 0.6]])
     hidden = sparse.csr_array(np.array([[0, 0], [1, 0]], bool))
-    result = evaluate(
-        sparse.csr_array(y), lambda r: p[r], {}, np.array([0.5, 0.5]), np.ones((1, 2)), {},
-        unknown=hidden,
-    )  # fmt: skip
+    predictions = Predictions(sparse.csr_array(y), lambda r: p[r], unknown=hidden)
+    result = evaluate(predictions, {}, np.array([0.5, 0.5]), np.ones((1, 2)), {})
     assert np.isnan(result.node_ap[0])
     assert result.point("macro_ap") == result.node_ap[1] == 0.5
 

@@ -1,6 +1,11 @@
 """Predictions of new rows: the same for an example whoever stands beside it, in every format."""
 
+import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +18,8 @@ from pipeline import cli
 from pipeline.datasets.tables.columns import read
 from pipeline.datasets.tables.formats import text as text_format
 from pipeline.errors import ArtifactError, DatasetError
-from pipeline.hml import save_bundle, uncertainty
+from pipeline.hml import load_bundle, save_bundle, uncertainty
+from pipeline.hml.bundle import read_extra
 from pipeline.hml.decisions import decide_budget
 from pipeline.prediction import ids
 from pipeline.prediction import model as models
@@ -261,6 +267,13 @@ def test_without_ids_rows_are_numbered_and_that_is_said(trained_bundle: Path, tm
     assert list(dict.fromkeys(written["example"])) == [*range(1, 61)]
 
 
+def test_a_folder_of_images_is_refused_where_none_were_learnt_from(
+    trained_bundle: Path, table: Path, tmp_path: Path
+):
+    with pytest.raises(DatasetError, match="no --images"):
+        predicted(trained_bundle, table, Request(images=tmp_path))
+
+
 def test_another_column_names_the_examples(trained_bundle: Path, table: Path):
     written = predicted(trained_bundle, table, Request(id="clinic", top=1))
     assert set(written["example"]) == {row["clinic"] for row in ROWS}
@@ -382,6 +395,112 @@ def test_the_command_says_what_was_found(
     without = len(ROWS) - written["example"].nunique()
     assert f"60 examples, {each:.1f} nodes each by the rule tuned; {without} without" in said.out
     assert "Note: " not in said.err
+
+
+def test_programs_are_told_what_was_found_and_by_which_model(
+    trained_bundle: Path, table: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    ensemble, extra = load_bundle(trained_bundle), read_extra(trained_bundle)
+    about = {"name": "own", "source": "s", "version": "1", "sha256": {}}
+    bundle, output = tmp_path / "bundle", table.with_name("out.csv")
+    save_bundle(bundle, ensemble, config={"method": "ours", "dataset": about}, extra=extra)
+    arguments = ["predict", "--json", "--input", str(table), "--output", str(output), "--model"]
+    assert cli.main([*arguments, str(bundle)]) == 0
+    out, err = capfd.readouterr()
+    found = json.loads(out)
+    written = pd.read_csv(output)
+    assert found == {
+        "schema": 1,
+        "outcome": "completed",
+        "error": None,
+        "model": str(bundle),
+        "bundle_sha256": hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest(),
+        "method": "ours",
+        "dataset": {"name": "own", "source": "s", "version": "1"},
+        "input": str(table),
+        "output": str(output),
+        "rule": "tuned",
+        "examples": len(ROWS),
+        "decided": len(written),
+        "without": len(ROWS) - written["example"].nunique(),
+        "notes": [],
+    }
+    assert f"Written to {output}" in err
+    # A bundle that was saved from Python says less.
+    table.write_text(table.read_text(encoding="utf-8").replace("id,", "name,", 1), encoding="utf-8")
+    assert cli.main([*arguments, str(trained_bundle), "--ignore-unknown"]) == 0
+    out, err = capfd.readouterr()
+    found = json.loads(out)
+    assert (found["method"], found["dataset"]) == (None, None)
+    assert found["notes"][0] == "Examples are numbered by their rows: there is no id."
+    assert [f"Note: {note}" for note in found["notes"]] == [
+        line for line in err.splitlines() if line.startswith("Note: ")
+    ]
+    assert cli.main([*arguments, str(bundle), "--rule", "x"]) == 2
+    out, err = capfd.readouterr()
+    assert json.loads(out)["outcome"] == "refused"
+    assert err.endswith(f"{json.loads(out)['error']}\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_prediction_that_is_ended_is_told_and_leaves_nothing(
+    number: signal.Signals,
+    trained_bundle: Path,
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):
+    def end(*_: object) -> None:
+        assert len([*table.parent.glob(".out.csv.*.unfinished")]) == 1
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(predicting.Drift, "see", end)
+    before = sorted(table.parent.iterdir())
+    arguments = ["predict", "--json", "--input", str(table), "--model", str(trained_bundle)]
+    assert cli.main([*arguments, "--output", str(table.with_name("out.csv"))]) == 130
+    out, err = capfd.readouterr()
+    assert json.loads(out)["outcome"] == "interrupted"
+    assert "Traceback" not in err
+    assert sorted(table.parent.iterdir()) == before
+
+
+def test_what_a_killed_prediction_left_goes_with_the_next_to_the_same_output(
+    trained_bundle: Path, table: Path
+):
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    left = table.with_name(f".out.parquet.{dead.pid}-abcdefgh.unfinished")
+    others = [
+        table.with_name(f".out.parquet.{os.getpid()}-abcdefgh.unfinished"),  # at work
+        table.with_name(f".out.parquet.csv.{dead.pid}-abcdefgh.unfinished"),
+        table.with_name(f".out.parquet.{dead.pid}-abcdefgh.unfinished.mine"),
+    ]
+    for path in (left, *others):
+        path.write_text("half")
+    predicted(trained_bundle, table)
+    assert not left.exists()
+    assert all(path.exists() for path in others)
+
+
+@pytest.mark.parametrize(
+    ("config", "of"),
+    [
+        ({"dataset": {"name": "sightings"}}, " by the model of sightings:"),
+        ({"dataset": {"name": "a\x1b[31m\nb"}}, " by the model of a\ufffd[31m\ufffdb:"),
+        ({"dataset": {"name": 3}}, ","),
+        ({"dataset": "sightings"}, ","),
+        ({}, ","),
+    ],
+)
+def test_the_command_says_which_data_the_model_is_of(
+    config: dict, of: str, found: Model, trained_bundle: Path, table: Path, tmp_path: Path, capsys
+):
+    bundle = tmp_path / "bundle"
+    save_bundle(bundle, found.ensemble, config=config, extra=read_extra(trained_bundle))
+    arguments = ["predict", "--model", str(bundle), "--input", str(table)]
+    assert cli.main([*arguments, "--output", str(tmp_path / "out.csv")]) == 0
+    *_, said = capsys.readouterr().out.split("\n")[:-1]
+    assert said.startswith(f"60 examples{of} ")
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,11 @@ def write(folder: Path, *, nodes: int = 342, examples: int = 2400) -> None:
     table = pd.read_csv(paths.HIERARCHY / "nodes.csv", keep_default_na=False)
     write_evaluation(rng, table, examples)
     write_reliability(rng)
+    write_precision_recall(rng)
     write_tuning(rng)
     write_validation()
     write_cost_and_manifest()
+    write_outcomes(np.random.default_rng(8), table)
 
 
 def data(rng: np.random.Generator, nodes: int, examples: int) -> Prepared:
@@ -268,7 +270,71 @@ def write_reliability(rng: np.random.Generator) -> None:
                 "observed": np.where(known, observed, None).tolist(),
                 "error": float(gap / entries.sum()) if known.any() else None,
             }
+        if method == "ours":
+            for columns in methods[method].values():
+                columns["cuts"] = {
+                    "half": [0.5, 0.5, 0.5],
+                    "prior_matched": [0.08, 0.15, 0.3],
+                    "tuned": [0.05, 0.12, None],
+                }
     files.write_json(paths.EVALUATION / "reliability.json", {"schema": 1, "methods": methods})
+
+
+def write_precision_recall(rng: np.random.Generator) -> None:
+    """Curves that fall, of bins that have positives; one rule predicts nothing in the rarest."""
+    methods: dict[str, Any] = {}
+    for method in _METHODS[:-1]:
+        methods[method] = {}
+        for name, level in (
+            ("all", 0.8),
+            ("1-9", 0.2),
+            ("10-29", 0.4),
+            ("30-99", 0.6),
+            ("100+", 0.9),
+        ):
+            recall = np.linspace(1, 0.02, 60)
+            precision = level * _SKILL[method] * (1 - recall**3) + 0.02
+            rules = {
+                rule: [float(recall[at]), float(precision[at] + rng.normal(0, 0.01))]
+                for rule, at in zip(_RULES, (50, 35, 20), strict=True)
+            }
+            methods[method][name] = {
+                "positives": 100,
+                "recall": recall.round(4).tolist(),
+                "precision": precision.round(4).tolist(),
+                "rules": rules | ({"half": None} if name == "1-9" else {}),
+                "decided": {
+                    rule: [round(100 * point[0] / point[1]), round(100 * point[0])]
+                    for rule, point in rules.items()
+                }
+                | ({"half": [0, 0]} if name == "1-9" else {}),
+            }
+    files.write_json(paths.EVALUATION / "precision_recall.json", {"schema": 1, "methods": methods})
+
+
+def write_outcomes(rng: np.random.Generator, table: pd.DataFrame) -> None:
+    """What became of the nodes; one is taken for one with a hostile name."""
+    there = table[(table["test"] > 0) & (table["support"] > 0)]
+    ids = table["id"].tolist()
+    nodes: dict[str, Any] = {}
+    for node, test in zip(there["id"], there["test"], strict=True):
+        found = int(rng.integers(0, test + 1))
+        nodes[node] = {
+            "cut": round(float(rng.uniform(0.02, 0.6)), 3) if rng.random() < 0.95 else None,
+            "found": found,
+            "missed": int(test - found),
+            "wrong": int(rng.integers(0, 9)),
+            "wrong_with": [[ids[int(rng.integers(1, len(ids)))], 2], [ids[5], 1]],
+            "missed_as": [[ids[8], 3]],
+            "examples": {
+                "found": [[f"P{test}", 0.71], [HOSTILE, 0.66]],
+                "missed": [["P2", 0.004]],
+                "wrong": [],
+            },
+        }
+    files.write_json(
+        paths.EVALUATION / "outcomes.json", {"schema": 1, "rule": "tuned", "nodes": nodes}
+    )
 
 
 def write_tuning(rng: np.random.Generator) -> None:

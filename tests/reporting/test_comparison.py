@@ -4,6 +4,7 @@ import pandas as pd
 
 from pipeline.reporting import findings, page
 from pipeline.reporting.comparison import Comparison
+from pipeline.stages import linear_pixels
 
 
 def metrics(*baselines: str) -> dict:
@@ -52,6 +53,18 @@ def test_members_have_a_row_for_each_kind_and_baselines_only_networks():
         ("networks", {"ours": 5, "weighted/paper": 5, "mcloss_1": 1}),
         ("forests", {"ours": 5}),
     ]
+
+
+def test_regressions_of_pixels_are_not_counted_as_networks():
+    found = metrics("weighted/paper", linear_pixels.METHOD)
+    found |= {"method": "ours", "kinds": ["network", "forest"]}
+    assert Comparison(found).members == [
+        ("networks", {"ours": 5, "weighted/paper": 5}),
+        ("forests", {"ours": 5}),
+        ("logistic regressions", {"linear_pixels": 5}),
+    ]
+    counts = Comparison(metrics(linear_pixels.METHOD)).members
+    assert counts == [("members", {"weighted/released": 5, "linear_pixels": 5})]
 
 
 def test_of_one_kind_there_is_one_row_of_members():

@@ -1,4 +1,6 @@
 # ruff: noqa: RUF001  (true minus signs and dashes)
+from typing import Any
+
 import pytest
 
 from pipeline.reporting import findings
@@ -114,3 +116,120 @@ def test_fewer_networks_are_said_where_there_are_other_kinds():
     found = _of_kinds("network", "forest")
     found["baselines"]["mcloss_1"] = found["baselines"]["mcloss"] | {"members": 1}
     assert "mcloss_1 with 1 network instead of 5" in findings.sentences(found)[1]
+
+
+def _by_rarity(metrics: dict, *bins: tuple[str, float, float, float]) -> dict:
+    """The same with rarity bins: name, and mean and interval of the difference to mcloss."""
+    entries = [{"bin": name, "nodes": 3, "macro_ap": 0.2} for name, *_ in bins]
+    metrics["test"]["by_rarity"] = entries
+    metrics["nodes"] = {"scored": 3 * len(bins)}
+    metrics["baselines"]["mcloss"]["difference"] |= {
+        f"macro_ap/rarity={name}": {"mean": mean, "ci95": [low, high]}
+        for name, mean, low, high in bins
+    }
+    return metrics
+
+
+def _summary(metrics: dict) -> tuple[str, str]:
+    found = findings.summary(metrics)
+    assert found is not None
+    return found["kind"], found["sentence"].replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("difference", "kind", "sentence"),
+    [
+        (
+            (0.02, 0.01, 0.03),
+            "higher",
+            "Gain over mcloss (5 members without weights): macro AP +0.0200 [+0.0100, +0.0300] "
+            "over all nodes.",
+        ),
+        (
+            (-0.02, -0.03, -0.01),
+            "lower",
+            "Loss against mcloss (5 members without weights): macro AP −0.0200 [−0.0300, −0.0100] "
+            "over all nodes.",
+        ),
+        (
+            (0.02, 0.0, 0.04),
+            "open",
+            "No gain over mcloss (5 members without weights) that the interval can tell from zero: "
+            "macro AP +0.0200 [0, +0.0400] over all nodes.",
+        ),
+    ],
+)
+def test_the_verdict_is_that_over_all_nodes(difference, kind, sentence):
+    assert _summary(_by_rarity(_metrics(*difference))) == (kind, sentence)
+
+
+def test_bins_are_told_beside_the_verdict_and_do_not_make_it():
+    metrics = _by_rarity(
+        _metrics(0.02, -0.01, 0.05),
+        ("0", 0.1, 0.05, 0.2),
+        ("1-9", 0.1, 0.05, 0.2),
+        ("10-29", -0.1, -0.2, -0.05),
+        ("30-99", 0.0, -0.1, 0.1),
+        ("100+", 0.0, -0.1, 0.1),
+    )
+    kind, sentence = _summary(metrics)
+    assert kind == "open"
+    assert sentence.endswith(
+        "By positives to learn from: higher for 1-9 (+0.100 [+0.0500, +0.200]); lower for 10-29 "
+        "(−0.100 [−0.200, −0.0500]); not told apart for 30-99 and 100+."
+    )
+    found = findings.summary(metrics)
+    assert found is not None
+    # Nobody can learn the bin 0: its difference is one of chance.
+    assert [row["name"] for row in found["rows"]] == ["1-9", "10-29", "30-99", "100+", "all"]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(1, "for 1-9."), (2, "for 1-9 and 10-29."), (3, "for 1-9, 10-29 and 30-99.")],
+)
+def test_bins_are_listed_as_people_do(count, words):
+    bins = [(name, 0.0, -0.1, 0.1) for name in ("1-9", "10-29", "30-99")[:count]]
+    _, sentence = _summary(_by_rarity(_metrics(0.02, 0.01, 0.03), *bins))
+    assert sentence.endswith(f"not told apart {words}")
+
+
+def test_copies_of_what_is_learnt_from_are_a_caution_where_the_test_has_them():
+    heart = "to learn from (train or valid): what is known by heart makes figures look too good."
+    copies = {"total": 9, "test": 7, "test_same_labels": 1, "listed": []}
+    pictures = {"total": 9, "test": 1_300, "listed": []}
+    assert findings.cautions({"copies": copies, "pictures": pictures}) == [
+        f"1 test example has the very features and labels of one {heart}",
+        f"At least 1,300 test images are nearly the same as some {heart}",
+    ]
+    copies["test_same_labels"], pictures["test"] = 2, 1
+    assert findings.cautions({"copies": copies, "pictures": pictures}) == [
+        f"2 test examples have the very features and labels of some {heart}",
+        f"At least 1 test image is nearly the same as one {heart}",
+    ]
+
+
+def test_other_copies_are_no_caution():
+    row = {"name": "equal_examples_share_a_split", "success": False}
+    row["observed"] = "13 of 786 examples break it"
+    report: dict[str, Any] = {"expectations": [row]}
+    assert findings.cautions(report) == []  # an earlier version did not count them
+    report["copies"] = {"total": 9, "test": 5, "test_same_labels": 0, "listed": []}
+    report["pictures"] = {"total": 3, "test": 0, "listed": []}
+    assert findings.cautions(report) == []
+
+
+def test_the_verdict_says_what_the_baseline_is_made_of():
+    metrics = _by_rarity(_metrics(0.02, 0.01, 0.03, members=1))
+    assert "over mcloss (1 member without weights):" in _summary(metrics)[1]
+    metrics |= {"method": "ours", "kinds": ["network", "forest"]}
+    assert "over mcloss (1 network without weights):" in _summary(metrics)[1]
+
+
+def test_without_a_difference_to_mcloss_the_nearest_other_baseline_is_taken():
+    metrics = _by_rarity(_metrics(0.02, 0.01, 0.03))
+    other = dict(metrics["baselines"]["mcloss"])
+    metrics["baselines"] = {"mcloss": {"members": 5, "difference": {}}, "bce": other}
+    assert "Gain over bce (5 members):" in _summary(metrics)[1]
+    metrics["baselines"]["bce"] = {"members": 5}
+    assert findings.summary(metrics) is None

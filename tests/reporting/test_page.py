@@ -78,11 +78,17 @@ def reader(html: str) -> Reader:
     return Reader(html)
 
 
+# A page takes seconds: what is changed in different sections is changed in one page.
+
+
 @pytest.fixture(scope="module")
-def poor(sample_folder: Path) -> Reader:
+def poor(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     """All that may be missing is."""
+    folder = tmp_path_factory.mktemp("poor")
+    shutil.copytree(sample_folder, folder, dirs_exist_ok=True)
+    (folder / paths.EVALUATION / "reliability.json").unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(sample_folder)
+        patch.chdir(folder)
         found = sources.read()
     metrics = found.metrics
     for baseline in metrics["baselines"].values():
@@ -91,9 +97,8 @@ def poor(sample_folder: Path) -> Reader:
     metrics["method"] = "weighted/paper"  # as before there were kinds of members
     return Reader(
         _render(
-            sample_folder,
+            folder,
             metrics=metrics,
-            reliability="No curves here.",
             cost="No cost here.",
             manifest="No manifest here.",
             trials=[],
@@ -110,8 +115,11 @@ def poor(sample_folder: Path) -> Reader:
 
 
 @pytest.fixture(scope="module")
-def odd(sample_folder: Path) -> Reader:
-    """Bins without nodes, half a cost, and a manifest of an unforeseen shape."""
+def odd_html(sample_folder: Path) -> str:
+    """Bins without nodes, half a cost, a manifest of an unforeseen shape, and a caution.
+
+    No curves, no outcomes, and a thinned ranking.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(sample_folder)
         metrics = sources.read().metrics
@@ -119,6 +127,8 @@ def odd(sample_folder: Path) -> Reader:
         result["by_rarity"][0] |= {"nodes": 0, "macro_ap": None}
         for figures in result["by_rarity"][0]["rules"].values():
             figures.update(dict.fromkeys(figures))
+    metrics["test"]["ap_error"] = {"micro_ap": 1.5e-5}
+    metrics["caution"] = "Do <b>not</b> quote."
     del metrics["ci95"]["macro_ap/rarity=0"]
     manifest = {
         "schema": 1,
@@ -127,12 +137,57 @@ def odd(sample_folder: Path) -> Reader:
         sample.HOSTILE: sample.HOSTILE,
     }
     cost = {"schema": 1, "stages": {"train": {}, "tune": {"seconds": 200}}}
-    return Reader(_render(sample_folder, metrics=metrics, manifest=manifest, cost=cost))
+    return _render(
+        sample_folder,
+        metrics=metrics,
+        manifest=manifest,
+        cost=cost,
+        outcomes=None,
+        precision_recall="No curves here.",
+        reliability={"schema": 1, "methods": {}},
+    )
+
+
+@pytest.fixture(scope="module")
+def odd(odd_html: str) -> Reader:
+    return Reader(odd_html)
+
+
+@pytest.fixture(scope="module")
+def hostile_html(sample_folder: Path) -> str:
+    """Methods, bins, kinds, and images of a rare node have hostile names."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(sample_folder)
+        found = sources.read()
+    assert not isinstance(found.reliability, str)
+    curves = found.reliability["methods"]["ours"] | {
+        sample.HOSTILE: found.reliability["methods"]["ours"]["all"],
+        sample.QUOTES: found.reliability["methods"]["ours"]["all"],
+    }
+    name = f"{sample.QUOTES}{sample.HOSTILE}"
+    shot = {"name": sample.HOSTILE, "p": 0.5, "labels": [sample.HOSTILE], "png": "aGVsbG8="}
+    sort = {"total": 1, "examples": [shot]}
+    nodes = [
+        {"id": "n", "name": sample.HOSTILE, "support": 3}
+        | {"found": sort, "missed": sort, "wrong": sort}
+    ]
+    return _render(
+        sample_folder,
+        metrics=found.metrics | {"method": name, "kinds": ["network", sample.HOSTILE]},
+        per_node=found.per_node.rename(columns={"ap_ours": f"ap_{name}"}),
+        reliability={"schema": 1, "methods": {name: curves}},
+        images={"schema": 1, "rule": "tuned", "nodes": nodes},
+    )
+
+
+@pytest.fixture(scope="module")
+def hostile(hostile_html: str) -> Reader:
+    return Reader(hostile_html)
 
 
 def test_the_page_is_whole_and_its_ids_are_unique(reader):
     assert len(reader.ids) == len(set(reader.ids))
-    assert len([tag for tag in reader.tags if tag == "section"]) == 12
+    assert len([tag for tag in reader.tags if tag == "section"]) == 13
 
 
 def test_every_link_stays_inside_the_page(reader):
@@ -147,17 +202,78 @@ def test_nothing_is_loaded_from_elsewhere(html):
 
 def test_hostile_names_are_data(html, reader):
     assert sample.HOSTILE not in html
-    assert reader.tags.count("script") == 1
+    assert reader.tags.count("script") == 2
     assert any(sample.HOSTILE in text for text in reader.text)
-    assert any(sample.QUOTES in text for text in reader.text)
+    assert sample.QUOTES in node_data(reader)["name"]
 
 
 def test_342_nodes_fit_into_less_than_3_mb(html):
     assert len(html.encode()) < 3_000_000
 
 
-def test_every_node_has_a_row(reader):
-    assert len([text for text in reader.text if re.fullmatch(r"HP:\d{7}", text)]) >= 342
+def node_data(reader: Reader) -> dict[str, Any]:
+    """What the page's script reads."""
+    (found,) = [text for text in reader.text if text.startswith('{"methods":')]
+    return json.loads(found)
+
+
+def listed(reader: Reader) -> list[str]:
+    """The ids of the table: its script knows all of them, the first ones are written."""
+    data = node_data(reader)
+    found = [data["id"][place] for place in data["listed"]]
+    shown = [text for text in reader.text if re.fullmatch(r"(HP:\d{7}|N:\d{6})", text)]
+    start = shown.index(found[0])
+    assert shown[start : start + min(len(found), 100)] == found[:100]
+    return found
+
+
+def test_every_node_is_in_the_table(reader):
+    assert len(set(listed(reader))) == len(listed(reader)) == 342
+
+
+def test_the_script_knows_the_hierarchy_and_what_became_of_each_node(reader, sample_folder):
+    data = node_data(reader)
+    columns = [value for value in data.values() if isinstance(value, list)]
+    ids, edges = data["id"], pd.read_csv(sample_folder / paths.HIERARCHY / "edges.csv")
+    assert data["name"][5] == sample.HOSTILE
+    assert {len(data[key]) for key in ("name", "depth", "parents", "cut", "examples")} == {len(ids)}
+    assert len(columns) > 10
+    above = {name: set(group["parent"]) for name, group in edges.groupby("child")}
+    for node, parents in enumerate(data["parents"]):
+        assert {ids[parent] for parent in parents} == above.get(ids[node], set())
+        assert not parents or data["depth"][parents[0]] == data["depth"][node] - 1
+        assert all(parent < node for parent in parents)
+    outcomes = json.loads((sample_folder / paths.EVALUATION / "outcomes.json").read_text())
+    for name, node in outcomes["nodes"].items():
+        place = ids.index(name)
+        assert (data["found"][place], data["cut"][place]) == (node["found"], node["cut"])
+        named = [[ids[other], count] for other, count in data["wrong_with"][place]]
+        assert named == node["wrong_with"]
+    table = pd.read_csv(sample_folder / paths.EVALUATION / "nodes.csv").set_index("id")
+    for name, values in data["ap"].items():
+        found = pd.Series(values, ids, dtype=float)
+        np.testing.assert_allclose(found, table.loc[ids, f"ap_{name}"], atol=5e-5)
+
+
+def test_without_outcomes_the_page_says_nothing_of_them(odd):
+    data = node_data(odd)
+    assert data["rule"] is None
+    assert set(data["found"]) == {None}
+
+
+def test_precision_against_recall_is_drawn_for_each_bin_with_positives(html, reader):
+    shown = re.findall(r'aria-label="Precision against recall, ([^"]*)\."', html)
+    assert shown == [
+        "all nodes",
+        *(f"{name} positives" for name in ("1-9", "10-29", "30-99", "100+")),
+    ]
+    text = " ".join(" ".join(reader.text).split())
+    assert "H half, P prior matched, T tuned" in text
+
+
+def test_without_precision_recall_the_page_says_why(odd_html):
+    assert "No curves here." in odd_html
+    assert "Precision against recall" not in odd_html
 
 
 def test_a_page_of_few_nodes_leaves_out_none_and_says_nothing_of_it(reader):
@@ -179,10 +295,13 @@ def _many_nodes(sample_folder: Path, changes: dict[str, Any]) -> tuple[list[str]
         }
         | {name: values(np.arange(count)) for name, values in changes.items()}
     )
-    html = _render(sample_folder, per_node=table)
+    edges = pd.DataFrame({"child": table["id"][1:], "parent": table["id"][0]})
+    nodes = table.assign(depth=(np.arange(count) > 0).astype(int))
+    # Pictures take most of the time, and those of a study are no business of the table.
+    html = _render(sample_folder, per_node=table, nodes=nodes, edges=edges, trials=[])
     assert len(html.encode()) < 6_000_000
-    found = Reader(html).text
-    return [text for text in found if re.fullmatch(r"N:\d{6}", text)], " ".join(found)
+    found = Reader(html)
+    return listed(found), " ".join(found.text)
 
 
 def test_of_many_nodes_the_rarest_that_can_be_learnt_and_tested_are_listed(sample_folder):
@@ -214,7 +333,7 @@ def test_what_ours_is_stands_beside_its_name(reader):
     text = " ".join(" ".join(reader.text).split())
     kinds = "5 networks, 5 nearest-neighbour members and 5 forests"
     assert f"the ensemble of {kinds} reaches" in text
-    for section in ("Reliability", "Node by node", "Cost", "How to read this"):
+    for section in ("Reliability", "Rare nodes", "Cost", "How to read this"):
         _, _, after = text.rpartition(f" {section} ")
         assert kinds in after[:3000], section
     assert "weighted/paper the networks of ours alone" in text
@@ -245,55 +364,90 @@ def test_reliability_says_how_it_is_read_and_what_is_left_out(reader):
     assert "with a probability near 0.3, three in ten should be positive" in text
     assert "with at least 20 entries" in text
     assert "where it means  not known  rather than  no " in text
+    assert "a letter at the middle one, its line over the middle half of them" in text
 
 
-def test_without_reliability_curves_the_page_says_why(sample_folder: Path, tmp_path: Path):
-    shutil.copytree(sample_folder, tmp_path, dirs_exist_ok=True)
-    (tmp_path / paths.EVALUATION / "reliability.json").unlink()
-    html = _render(tmp_path)
-    assert "reports/evaluation/reliability.json is not here: run the stage `evaluate`" in html
-    assert "Expected calibration error" not in html
+def test_without_reliability_curves_the_page_says_why(poor):
+    text = " ".join(poor.text)
+    assert "reports/evaluation/reliability.json is not here: run the stage `evaluate`" in text
+    assert "Expected calibration error" not in text
 
 
-def test_reliability_without_an_entry_has_no_picture(sample_folder: Path):
-    text = _render(sample_folder, reliability={"schema": 1, "methods": {}})
-    assert "There are no predictions of scored nodes" in text
+def test_reliability_without_an_entry_has_no_picture(odd_html):
+    assert "There are no predictions of scored nodes" in odd_html
+    assert "Observed share against" not in odd_html
 
 
-def test_hostile_names_of_methods_and_bins_are_data(sample_folder: Path):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(sample_folder)
-        found = sources.read()
-    assert not isinstance(found.reliability, str)
-    curves = found.reliability["methods"]["ours"] | {
-        sample.HOSTILE: found.reliability["methods"]["ours"]["all"],
-        sample.QUOTES: found.reliability["methods"]["ours"]["all"],
-    }
-    name = f"{sample.QUOTES}{sample.HOSTILE}"
-    metrics = found.metrics | {"method": name, "kinds": ["network", sample.HOSTILE]}
-    html = _render(
-        sample_folder,
-        metrics=metrics,
-        per_node=found.per_node.rename(columns={"ap_ours": f"ap_{name}"}),
-        reliability={"schema": 1, "methods": {name: curves}},
-    )
-    assert sample.HOSTILE not in html
-    reader = Reader(html)
-    assert reader.tags.count("script") == 1
-    assert any(f"{sample.HOSTILE} positives" in text for text in reader.text)
+def test_hostile_names_of_methods_and_bins_are_data(hostile_html, hostile):
+    assert sample.HOSTILE not in hostile_html
+    assert hostile.tags.count("script") == 2
+    assert any(f"{sample.HOSTILE} positives" in text for text in hostile.text)
 
 
-def test_a_caution_stands_above_every_figure(sample_folder: Path, html: str):
-    metrics = _metrics(sample_folder) | {"caution": "Do <b>not</b> quote."}
-    text = _render(sample_folder, metrics=metrics)
-    assert text.index("Do &lt;b&gt;not&lt;/b&gt; quote.") < text.index('class="facts"')
+def test_a_caution_stands_above_every_figure(odd_html, html):
+    caution = odd_html.index("Do &lt;b&gt;not&lt;/b&gt; quote.")
+    assert caution < odd_html.index('class="facts"')
     assert 'class="caution"' not in html
 
 
-def test_how_exact_a_thinned_ranking_is_is_said(sample_folder: Path, html: str):
-    metrics = _metrics(sample_folder)
-    test = metrics["test"] | {"ap_error": {"micro_ap": 1.5e-5}}
-    assert "exact to 1.50e−05" in _render(sample_folder, metrics=metrics | {"test": test})
+def test_copies_across_splits_stand_under_the_verdict_with_a_link(
+    sample_folder: Path, html: str, reader: Reader
+):
+    validation = json.loads((sample_folder / paths.VALIDATION / "validation.json").read_text())
+    copies = {"total": 4, "test": 9, "test_same_labels": 7, "listed": []}
+    found = _render(sample_folder, validation=validation | {"copies": copies})
+    line = "7 test examples have the very features and labels of some to learn from"
+    assert found.index('class="verdict') < found.index(line) < found.index('class="headline"')
+    assert "have the very features" not in html
+    assert Reader(found).links.count("#validation") == reader.links.count("#validation") + 1
+
+
+def test_rare_nodes_that_are_found_are_counted_under_the_verdict(
+    sample_folder: Path, html: str, poor: Reader
+):
+    table = pd.read_csv(sample_folder / paths.EVALUATION / "nodes.csv")
+    rare = table[table["scored"] & table["support"].between(1, 29)]
+    tested = rare[rare["test_positives"] > 0]
+    ours, theirs = (int((tested[f"recall_tuned_{name}"] > 0).sum()) for name in ("ours", "mcloss"))
+    count = len(tested)
+    assert 0 < count < len(rare)
+    document = json.loads((sample_folder / paths.EVALUATION / "precision_recall.json").read_text())
+    (decided, right), (others, others_right) = (
+        np.sum([document["methods"][m][b]["decided"]["tuned"] for b in ("1-9", "10-29")], axis=0)
+        for m in ("ours", "mcloss")
+    )
+    assert (
+        f"Rare nodes found: {ours} of {count}, with {right:,} of {decided:,} positive decisions on "
+        f"rare nodes right; by mcloss {theirs} of {count}, with {others_right:,} of {others:,} "
+        "positive decisions right (no intervals). Rare is a"
+    ) in html
+    assert "Rare nodes found" not in " ".join(poor.text)  # no recalls
+
+
+def test_a_node_without_a_test_example_says_so_and_once_what_helps(sample_folder: Path, html: str):
+    table = pd.read_csv(sample_folder / paths.EVALUATION / "nodes.csv")
+    learnt = table["scored"] & (table["support"] > 0) & (table["test_positives"] == 0)
+    assert learnt.any()
+    first = html[html.index('id="node-table"') : html.index('id="node-rest"')]
+    # The first hundred rows are written.
+    untested = first.count("<small>no test example</small>")
+    assert untested == first.count('<td class="n">0 <small>')
+    assert untested > 0
+    assert f"{learnt.sum()} of these nodes have positives to learn from and no test" in html
+    assert "split_by=stratified" not in html  # splits may be given
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(sample_folder)
+        dataset = sources.read().dataset | {"splits": "hash of the group"}
+    drawn = _render(sample_folder, dataset=dataset)
+    assert drawn.count("rarenode run --set prepare.split_by=stratified") == 1
+    tested = _render(sample_folder, per_node=table.assign(test_positives=3))
+    assert "no test example</small>" not in tested
+    assert "of these nodes have positives" not in tested
+
+
+def test_how_exact_a_thinned_ranking_is_is_said(odd_html, html):
+    assert "exact to 1.50e−05" in odd_html
     assert "exact to" not in html
 
 
@@ -343,7 +497,7 @@ def test_without_differences_the_page_claims_none(poor):
 
 
 def test_absent_columns_of_the_nodes_are_left_out(poor):
-    assert len([text for text in poor.text if re.fullmatch(r"HP:\d{7}", text)]) >= 342
+    assert len(node_data(poor)["listed"]) == 342
 
 
 def test_a_partial_cost_is_shown_as_far_as_it_goes(odd):
@@ -356,7 +510,7 @@ def test_a_manifest_of_any_shape_is_shown(odd):
     text = " ".join(odd.text)
     assert "0.00110432" in text
     assert "40 entries" in text
-    assert odd.tags.count("script") == 1
+    assert odd.tags.count("script") == 2
 
 
 def test_a_missing_file_of_the_cost_is_explained(tmp_path, monkeypatch):
@@ -389,3 +543,17 @@ def test_a_node_called_na_keeps_its_name(tmp_path):
     assert table["name"].tolist() == ["null", "nan"]
     assert table["scored"].tolist() == [True, False]
     assert table["ap_bce"].isna().tolist() == [True, False]
+
+
+def test_images_of_rare_nodes_are_shown_and_their_names_are_data(
+    hostile_html, hostile, reader, html
+):
+    assert sample.HOSTILE not in hostile_html
+    assert [link for link in hostile.links if link.startswith("data:")] == 3 * [
+        "data:image/png;base64,aGVsbG8="
+    ]
+    assert "images" in hostile.ids
+    # What is nobody's picture loads none.
+    assert "img-src data:" in hostile_html
+    assert "img-src" not in html
+    assert "images" not in reader.ids

@@ -1,3 +1,6 @@
+import re
+from dataclasses import replace
+
 import pytest
 
 from pipeline.reporting import comparison_figures, reliability
@@ -42,7 +45,24 @@ def test_groups_without_entries_and_methods_without_curves_are_left_out():
     assert [list(group.curves) for group in found] == [["ours", "bce"]] * 2
 
 
+def test_columns_of_a_later_version_are_left_alone():
+    columns = vars(curve([30, 2]))
+    methods = {"ours": {"all": columns | {"new": [1, 2]}}}
+    (group,) = reliability.groups({"schema": 1, "methods": methods}, ["ours"])
+    assert group.curves == {"ours": Curve(**columns)}
+
+
 def test_a_curve_without_a_point_leaves_the_diagonal_alone():
-    text = comparison_figures.reliability({"ours": curve([3, 0])}, {"ours": "ours"}, "1-9 <b>")
+    drawn = {"ours": curve([3, 0])}
+    text = comparison_figures.reliability(drawn, "ours", {"ours": "ours"}, "1-9 <b>")
     assert "1-9 &lt;b&gt;" in text
     assert "observed share" in text
+
+
+def test_rules_of_ours_stand_at_their_cuts():
+    cuts = {"half": [0.5, 0.5, 0.5], "tuned": [0.1, 0.2, None], "never": [None] * 3}
+    curves = {name: replace(curve([30, 30]), cuts=cuts) for name in ("ours", "bce")}
+    keys = {"ours": "ours", "bce": "bce"}
+    for shown, letters in ((curves, ["H", "T"]), ({"bce": curves["bce"]}, [])):
+        text = comparison_figures.reliability(shown, "ours", keys, "all")
+        assert re.findall(r">\s*([A-Z])\s*</text>", text) == letters

@@ -25,18 +25,27 @@ def test_more_methods_than_colours_still_have_one_each():
     assert set(style.keys(names)) == set(names)
 
 
+CSS = (resources.files("pipeline.reporting") / "templates/report.css").read_text()
+
+
 def test_every_colour_of_the_pictures_is_defined_by_the_page_in_light_and_dark():
-    css = (resources.files("pipeline.reporting") / "templates/report.css").read_text()
     for variable in style.VARIABLES.values():
-        times = 1 if variable == "--picture" else 2
-        assert len(re.findall(rf"{variable}:", css)) >= times, variable
+        colours = r"none" if variable == "--picture" else r"light-dark\(#\w+, #\w+\)"
+        assert len(re.findall(rf"{variable}: {colours};", CSS)) == 1, variable
 
 
 def test_the_light_page_has_the_very_colours_of_the_pictures():
-    css = (resources.files("pipeline.reporting") / "templates/report.css").read_text()
     for key in ("ours", "weighted", "mcloss", "bce", "prior", "other-1"):
-        assert f"--m-{key}: {style.colour(key)};" in css
+        assert f"--m-{key}: light-dark({style.colour(key)}, " in CSS
 
 
 def test_prior_comes_last():
     assert style.in_order(["a", "prior", "b"]) == ["a", "b", "prior"]
+
+
+def test_no_rule_of_a_narrow_page_is_undone_by_a_later_one_for_all():
+    outside = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*\s*\}", lambda m: "#" * len(m[0]), CSS)
+    wide = CSS.index("@media screen and (min-width: 75rem) and (max-width: 96rem)")
+    end = CSS.index("\n}", wide)
+    for selector in re.findall(r"\n  ([^{\n]+) \{", CSS[wide:end]):
+        assert outside.find(f"\n{selector} {{", end) < 0, selector

@@ -185,6 +185,19 @@ def test_what_is_code_stands_as_code_and_names_stay_names():
     assert page.count(said) == 2
 
 
+def test_images_that_are_nearly_the_same_are_listed_where_examples_are_images():
+    report = copy.deepcopy(PASSED)
+    assert "nearly the same" not in validation.render(report, PROFILE)
+    report["pictures"] = {"total": 0, "listed": []}
+    assert "No image is nearly one of another split." in validation.render(report, PROFILE)
+    report["pictures"] = {"total": 300, "listed": [f"{HOSTILE} (test) like e2 (train)"] * 200}
+    page = validation.render(report, PROFILE)
+    assert 'href="#pictures"' in page
+    assert page.count(" (test) like e2 (train)</li>") == 200
+    assert HOSTILE not in page
+    assert "Listed are 200 of 300 images" in page
+
+
 @pytest.mark.parametrize("length", [12, 13])
 def test_long_lists_of_offenders_are_folded(length: int):
     report = copy.deepcopy(PASSED)

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +129,21 @@ def wait_for(results: int, folder: Path, process: Any) -> None:
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the study gives on this machine."""
+    return serially(tmp_path_factory)
+
+
+# A fixture would be computed once for each module that imports it.
+_SERIAL: list[dict[str, Any]] = []
+
+
+def serially(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if _SERIAL:
+        return _SERIAL[0]
     folder = workspace(tmp_path_factory.mktemp("serial") / "here")
     assert f"{CELLS} cells, 0 with a result, {CELLS} to run" in run(folder)
     result = found(folder)
     assert len(result["files"]) == len(result["lock"]) == CELLS
+    _SERIAL.append(result)
     return result
 
 
@@ -253,7 +266,11 @@ def test_a_worker_with_other_code_is_refused_by_name(here: Path, dask: Cluster, 
 
 
 def test_a_cluster_that_prefect_dask_starts_here(here: Path):
-    run(here, "--cluster", "local", "--datasets", "diatoms")
+    with socket.socket() as other:  # as another cluster of this machine would have it
+        with suppress(OSError):  # and one has
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        run(here, "--cluster", "local", "--datasets", "diatoms")
     [file] = (here / "study/results").glob("*.json")
     assert len(json.loads(file.read_text())["runs"]) == 3
 

@@ -16,7 +16,6 @@ from flows.retrain import retrain
 from pipeline.artifacts import files, paths
 from pipeline.champion import committed, place, registry, training, worktree
 from pipeline.champion.processes import git
-from tests.flows.conftest import prefect_server  # noqa: F401  a fixture
 from tests.flows.retraining import comparison, make, predicting, rows, state
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

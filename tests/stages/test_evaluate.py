@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score
 
 from pipeline.artifacts import paths, prepared
 from pipeline.errors import ArtifactError
-from pipeline.hml import load_bundle, metrics, predictions, ranking
+from pipeline.hml import Ensemble, load_bundle, metrics, predictions, ranking
 from pipeline.stages import evaluate, train, tune
 
 from .problem import (
@@ -42,7 +42,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         prepared.write(prepared_problem())
         tune.run(CONFIG)
         train.run(CONFIG)
-        names = ["nodes.csv", "reliability.json"]
+        names = ["nodes.csv", "reliability.json", "precision_recall.json", "outcomes.json"]
         names += ["headline.json", "by_rarity.csv", "by_depth.csv"]
         written = [paths.METRICS, *(paths.EVALUATION / name for name in names)]
         assert evaluate.run(CONFIG) == written
@@ -254,15 +254,27 @@ class TestInAFolderOfItsOwn:
 
     def test_the_same_models_and_data_give_the_same_bytes(self, evaluated: Path):
         evaluate.run(CONFIG)
-        for path in (paths.METRICS, paths.EVALUATION / "nodes.csv"):
+        for path in (paths.METRICS, *paths.EVALUATION.iterdir()):
             assert path.read_bytes() == (evaluated / path).read_bytes()
 
-    def test_predicting_at_every_pass_gives_the_same_bytes(
-        self, evaluated: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("kept", "times"), [(predictions.KEPT, 1), (0, 2)])
+    def test_each_method_predicts_the_test_split_once_or_twice_where_it_does_not_fit(
+        self, evaluated: Path, kept: int, times: int, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(predictions, "KEPT", 0)
+        """Whatever is asked of predictions, and the bytes are the same."""
+        monkeypatch.setattr(predictions, "KEPT", kept)
+        asked: dict[int, int] = {}
+        predict_proba = Ensemble.predict_proba
+
+        def counted(ensemble: Ensemble, features: np.ndarray) -> np.ndarray:
+            asked[id(ensemble)] = asked.get(id(ensemble), 0) + len(features)
+            return predict_proba(ensemble, features)
+
+        monkeypatch.setattr(Ensemble, "predict_proba", counted)
         evaluate.run(CONFIG)
-        for path in (paths.METRICS, paths.EVALUATION / "nodes.csv"):
+        # `prior` predicts without a model.
+        assert [*asked.values()] == [times * len(TEST)] * len({"ours", *BASELINES} - {"prior"})
+        for path in (paths.METRICS, *paths.EVALUATION.iterdir()):
             assert path.read_bytes() == (evaluated / path).read_bytes()
 
     def test_how_far_off_the_micro_average_precision_may_be_is_said_where_it_is_not_exact(
@@ -326,6 +338,47 @@ def test_reliability_json_holds_the_curves_of_each_ensemble_by_rarity(evaluated:
     assert found["mean_p"][1] == pytest.approx(p[inside].mean(), rel=1e-5)
     assert found["observed"][1] == pytest.approx(y[inside].mean(), rel=1e-5)
     assert sum(sum(curves["ours"][name]["entries"]) for name in BINS) == y.size
+    cuts = load_bundle(paths.BUNDLE).cuts
+    assert [*found["cuts"]] == [*cuts]
+    for rule, (low, middle, high) in found["cuts"].items():
+        chosen = np.sort(cuts[rule][SCORED])
+        expected = [chosen[max(int(np.ceil(q * len(chosen))) - 1, 0)] for q in (0.25, 0.5, 0.75)]
+        for value, one in zip((low, middle, high), expected, strict=True):
+            assert value == (pytest.approx(one, rel=1e-5) if np.isfinite(one) else None)
+
+
+def test_precision_recall_json_holds_the_curves_and_rules_of_each_ensemble(evaluated: Path):
+    text = (evaluated / paths.EVALUATION / "precision_recall.json").read_text(encoding="utf-8")
+    curves = json.loads(text)["methods"]
+    assert list(curves) == ["ours", "weighted/paper", "bce", "mcloss"]
+    ensemble = load_bundle(paths.BUNDLE)
+    p = ensemble.predict_proba(prepared_problem().features[TEST])
+    y = Y[TEST][:, SCORED]
+    assert set(curves["ours"]) <= {"all", *BINS}
+    found = curves["ours"]["all"]
+    assert found["positives"] == y.sum()
+    assert len(found["recall"]) == len(found["precision"]) > 5
+    assert found["recall"] == sorted(found["recall"], reverse=True)
+    assert (found["recall"][0], found["precision"][0]) == (1, pytest.approx(y.mean(), rel=1e-4))
+    assert set(found["rules"]) == RULES
+    for rule, point in found["rules"].items():
+        decided = ensemble.decide(p, rule)[:, SCORED]
+        hit = (decided & y).sum()
+        assert point == pytest.approx([hit / y.sum(), hit / decided.sum()], rel=1e-4)
+        assert found["decided"][rule] == [decided.sum(), hit]
+
+
+def test_outcomes_json_says_what_became_of_the_nodes_that_can_be_learnt_and_tested(
+    evaluated: Path,
+):
+    text = (evaluated / paths.EVALUATION / "outcomes.json").read_text(encoding="utf-8")
+    found = json.loads(text)["nodes"]
+    there = SCORED & (SUPPORT > 0) & (Y[TEST].sum(0) > 0)
+    assert list(found) == [
+        name for name, chosen in zip(HIERARCHY.nodes, there, strict=True) if chosen
+    ]
+    for name, node in found.items():
+        assert node["found"] + node["missed"] == Y[TEST][:, HIERARCHY.index[name]].sum()
 
 
 def test_headline_has_the_figures_of_ours_that_are_known(found: dict[str, Any]):

@@ -15,6 +15,7 @@ from pipeline.datasets.source import Features
 from pipeline.errors import DatasetError, HierarchyError
 from pipeline.stages import fetch, prepare
 from tests.datasets.toy import EDGES, Toy, toy
+from tests.stages.problem import prepared_problem
 
 
 def config(**values) -> Config:
@@ -192,7 +193,8 @@ def test_real_data_gives_the_same_bytes_in_another_process(tmp_path, monkeypatch
         "prepare.run(parse({'prepare': {'min_support': 10, 'max_features': 60}}, 'test'))"
     )
     root = Path(__file__).parents[2]
-    other = {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2", "PYTHONPATH": str(root)}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "2")
+    other = {"PYTHONHASHSEED": "7", **threads, "PYTHONPATH": str(root)}
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **other})
     assert {file.name: file.read_bytes() for file in paths.PREPARED.iterdir()} == first
 
@@ -200,7 +202,11 @@ def test_real_data_gives_the_same_bytes_in_another_process(tmp_path, monkeypatch
     for table, sha256 in info["sha256"].items():
         assert hashlib.sha256(first[table]).hexdigest() == sha256, table
     assert set(info["sha256"]) == set(first) - {"dataset.json"}
+    left_out = info["nodes"].pop("left_out")
     assert info["nodes"] == {"in_source": 1173, "used": 836, "kept": 309, "min_support": 10}
+    assert len(left_out) == 20
+    assert [*left_out.values()] == sorted(left_out.values(), reverse=True)
+    assert max(left_out.values()) == 9
     assert "2025-01-16" in info["notice"]
     assert any("names often contain phenotypes" in note for note in info["notes"])
     assert any("not known" in note for note in info["notes"])
@@ -212,3 +218,22 @@ def test_real_data_gives_the_same_bytes_in_another_process(tmp_path, monkeypatch
     assert data.nodes.loc[~data.nodes["scored"], "id"].tolist() == ["HP:0000478"]
     assert data.features.shape == (5724, 60)
     assert np.isfinite(data.features).all()
+
+
+@pytest.mark.parametrize(
+    ("dropped", "said"),
+    [(527, "527 nodes with"), (2, "2 nodes with"), (1, "1 node with")],
+)
+def test_nodes_that_are_too_rare_are_counted_and_some_named(
+    dropped: int, said: str, capsys: pytest.CaptureFixture[str]
+):
+    """dataset.json names twenty at most, which is not how many there are."""
+    data = prepared_problem()
+    named = {f"n{place}": 9 for place in range(min(dropped, 20))}
+    counts = {"used": dropped + 5, "kept": 5, "min_support": 10, "left_out": named}
+    data = dataclasses.replace(data, info=data.info | {"nodes": counts})
+    prepare._tell_of_the_rarest(data)
+    line = capsys.readouterr().out.strip()
+    assert line.startswith(said)
+    shown = ", ".join(f"n{place} (9)" for place in range(min(dropped, 3)))
+    assert line.endswith(f"left out, such as {shown}" if dropped > 3 else f"left out: {shown}")

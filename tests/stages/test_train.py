@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline import progress
 from pipeline.artifacts import files, paths, prepared
 from pipeline.errors import ArtifactError, DatasetError
 from pipeline.hml import fit_members, load_bundle
@@ -172,6 +173,25 @@ def test_cost_holds_seconds_of_each_method_and_the_ratio_to_plain_bce():
         assert entry["train"]["seconds"] >= 0
         assert entry["train"]["seconds_per_epoch"] > 0
         assert entry["train"]["epochs"] == 3
+
+
+def test_the_phase_that_is_not_counted_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv(progress.VARIABLE, "events")
+    capsys.readouterr()
+    train.run(small_config(tune={"trials": 0}, train={"kinds": ["network", "forest", "kernel"]}))
+    seen = [progress.parse(line) for line in capsys.readouterr().out.splitlines()]
+    notes = {
+        event.label: event.note
+        for event in seen
+        if event is not None and event.done == event.total and not event.ended
+    }
+    assert notes == {
+        "training weighted": "now forests, kernel regressions, cuts",
+        "training bce": "now cuts",
+        "training mcloss": "now cuts",
+    }
 
 
 def test_training_that_fails_leaves_the_older_models_as_they_were(

@@ -16,6 +16,7 @@ from pipeline.artifacts import paths, prepared
 from pipeline.artifacts.prepared import Prepared
 from pipeline.benchmark import cell
 from pipeline.config import parse
+from pipeline.datasets.source import RawDataset
 from pipeline.errors import ArtifactError, DatasetError, ValidationError
 from pipeline.hml import Ensemble, Hierarchy, load_bundle
 from pipeline.hml.decisions import decide
@@ -350,9 +351,13 @@ def test_a_study_refuses_unknown_labels(monkeypatch: pytest.MonkeyPatch, tmp_pat
         def config(self, *_: Any) -> Any:
             return CONFIG
 
+        def train_share(self, _: Any) -> float:
+            return 1.0
+
+    raw = RawDataset((), (), (), {}, (), pd.DataFrame(), {})
     monkeypatch.setattr(cell.results, "runs_of", lambda *_: {})
     monkeypatch.setattr(cell.registry, "get", lambda _: Toy())
-    monkeypatch.setattr(Toy, "read", lambda *_: None)
+    monkeypatch.setattr(Toy, "read", lambda *_: raw)
     monkeypatch.setattr(cell.prepare, "prepare", lambda *_: with_unknown())
     one = cell.Cell.model_construct(dataset="toy", method="bce", seeds=(0,))
     with pytest.raises(DatasetError, match="toy: expected labels that are all known"):

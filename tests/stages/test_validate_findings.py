@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -13,7 +14,7 @@ from pipeline.artifacts.prepared import Prepared
 from pipeline.config import Config, parse
 from pipeline.errors import ArtifactError, ValidationError
 from pipeline.stages import validate
-from pipeline.validation import suite
+from pipeline.validation import copies, suite
 from tests.stages.ready import ready
 from tests.stages.test_validate import ERRORS
 
@@ -78,7 +79,47 @@ def test_copies_across_splits_warn_and_are_listed(good):
     first, second = sorted([int(test), int(train)])
     assert finding["offenders"] == [f"example {first}", f"example {second}"]
     (group,) = report["copies"]["listed"]
+    assert report["copies"]["test"] == 1
+    same = bool((good.labels[[test]] != good.labels[[train]]).nnz == 0)
+    assert report["copies"]["test_same_labels"] == same == group["same_labels"]
     assert {one["id"] for one in group["examples"]} == {f"example {first}", f"example {second}"}
+
+
+def test_copies_in_train_and_valid_alone_concern_no_test_example(good):
+    valid, train = good.rows("valid")[0], good.rows("train")[3]
+
+    def copy(x):
+        x[valid] = x[train]
+
+    report = judge(with_features(good, copy))
+    assert failed(report) == {"equal_examples_share_a_split"}
+    assert report["expectations"]["equal_examples_share_a_split"]["observed"].startswith("2 of ")
+    assert {name: report["copies"][name] for name in ("total", "test", "test_same_labels")} == {
+        "total": 1,
+        "test": 0,
+        "test_same_labels": 0,
+    }
+
+
+def test_test_examples_with_a_copy_to_learn_from_are_counted_apart_from_copies_of_them():
+    rows = [
+        # split, features, labels
+        ("train", 0, b"a"),
+        ("test", 0, b"a"),  # known by heart
+        ("test", 0, b"b"),  # a riddle
+        ("valid", 1, b"a"),
+        ("test", 1, b"a"),  # known, too: cuts are placed by valid
+        ("test", 2, b"a"),  # of the test alone
+        ("test", 2, b"a"),
+        ("train", -1, b"a"),  # without any value they equal nothing
+        ("test", -1, b"a"),
+        ("train", 3, b"a"),
+        ("valid", 3, b"a"),
+    ]
+    table = pd.DataFrame(rows, columns=["split", "copy", "labels"])
+    assert copies.in_test(table) == (3, 2)
+    assert copies.in_test(table[:0]) == (0, 0)
+    assert copies.in_test(table[-2:]) == (0, 0)
 
 
 def test_a_leaking_feature_warns_and_its_node_is_named(good):
@@ -237,7 +278,8 @@ def test_warnings_are_told_to_who_watches_and_where_the_page_is(good, capsys):
     judge(good)
     assert capsys.readouterr().out == ""
     judge(dataclasses.replace(good, nodes=good.nodes.assign(name="x")))
-    assert capsys.readouterr().out == "1 warning in reports/validation/validation.html\n"
+    said = "1 warning in reports/validation/validation.html: each_node_has_one_spelling\n"
+    assert capsys.readouterr().out == said
     prepared.write(dataclasses.replace(good, examples=good.examples.assign(id="same")))
     with pytest.raises(ValidationError, match=r"\nAll of it: reports/validation/validation.html$"):
         validate.run(config())

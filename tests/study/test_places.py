@@ -90,7 +90,7 @@ def test_a_database_where_nobody_is_and_a_driver_that_is_missing_are_one_message
     assert "hush" not in str(refused.value)
     assert "\n" not in str(refused.value)
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(ConfigError, match=r"package psycopg .*\[teams\]"):
+    with pytest.raises(ConfigError, match=r"package psycopg, .*\[teams\]"):
         place.storage()
 
 

@@ -252,12 +252,12 @@ def test_directions_of_text_are_counted_and_the_columns_beside_them_compared():
     assert found.features[FLAGS].to_numpy().sum() == 0
     assert found.features["feature"].tolist() == ["n"]
     counted = [len(data.feature_names) - 1 for data in (before, others)]
-    assert found.sizes["directions of text, not compared"] == counted
+    assert found.sizes["learnt features, not compared"] == counted
     assert counted[0] != counted[1]
     moved = compare(before, described("hand foot toe", 3)).features
     assert moved is not None
     assert moved.set_index("feature").loc["n", "moved"] == 1
-    assert "directions of text, not compared" not in compare(tiny(BASE), tiny(BASE)).sizes
+    assert "learnt features, not compared" not in compare(tiny(BASE), tiny(BASE)).sizes
 
 
 def test_other_data_are_not_compared_and_the_reason_names_both():

@@ -14,6 +14,7 @@ from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.datasets.tables.values import (
     DATE,
     OTHER_DATE,
+    SHORT_DATE,
     compute,
     finite,
     is_text,
@@ -73,8 +74,10 @@ class Plan:
             "text": options.text,
         }
         kind_of: dict[str, Kind] = {name: kind for kind, mine in lists.items() for name in mine}
+        if options.image is not None:
+            kind_of[options.image] = "image"
         others = [*options.special, *options.ignored]
-        there, out = set(names), set(others)
+        there, out = set(names), {*others} - {options.image}
         if options.numeric is not None:
             kind_of |= dict.fromkeys(options.numeric, "numeric")
         named = {*kind_of, *others}
@@ -92,6 +95,11 @@ class Plan:
         if not left:
             refuse(path, "a column that is a feature", f"none beside {several(others)}")
         return cls(tuple(left), tuple(others), options.id)
+
+    @property
+    def image(self) -> str | None:
+        """The column of the names of images, if there is one."""
+        return next((column.name for column in self.columns if column.kind == "image"), None)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,8 +153,8 @@ def frame(block: Block, plan: Plan, path: Path, problems: Problems = AT_ONCE) ->
     """The columns of a block that become features.
 
     Numbers, truth values (1 and 0) and dates (days since 1970, and the place in the year as sine
-    and cosine) are float32 with NaN where nothing is known; categories and text are text, "" where
-    nothing is known. What `problems` take is missing there.
+    and cosine) are float32 with NaN where nothing is known; categories, text and names of images
+    are text, "" where nothing is known. What `problems` take is missing there.
 
     Raises:
         DatasetError: a value is not of its column's kind; file, row, column and value are named.
@@ -175,7 +183,8 @@ def temporal(blocks: Iterable[Any]) -> Kind:
             return "date"
         if is_text(values.type):
             text = text_of(values)
-            dates = (pc.match_substring_regex(text, pattern) for pattern in (DATE, OTHER_DATE))
+            patterns = (DATE, OTHER_DATE, SHORT_DATE)
+            dates = (pc.match_substring_regex(text, pattern) for pattern in patterns)
             if any(pc.any(dated).as_py() for dated in dates):
                 return "date"
     return "numeric"

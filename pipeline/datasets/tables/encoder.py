@@ -115,6 +115,8 @@ class Encoder:
         names: list[Any] = []  # of each part; how many a text has is known once it is fitted
         for column in plan.columns:
             number = str(len(parts))
+            if column.kind == "image":  # `pipeline.encoders` makes features of what is in the file
+                continue
             if column.kind == "categorical":
                 values = sorted(set(fitted[column.name]) - {""})
                 if values:
@@ -149,7 +151,7 @@ class Encoder:
             low = np.fmin(low, np.fmin.reduce(block, axis=0, initial=np.inf))
             high = np.fmax(high, np.fmax.reduce(block, axis=0, initial=-np.inf))
         kept = np.flatnonzero(low < high)
-        if not len(kept):
+        if not len(kept) and plan.image is None:
             raise DatasetError(
                 "expected a column that differs between the rows of train+valid, found none among "
                 f"{several(plan.names)}"
@@ -169,7 +171,7 @@ class Encoder:
         """Raise whatever transforming an empty row raises."""
         import pandas as pd
 
-        words = ("categorical", "text")
+        words = ("categorical", "text", "image")
         row = {
             name: "" if column.kind in words else np.float32(0)
             for column in self.plan.columns
@@ -189,6 +191,7 @@ class Encoder:
             if column.kind == "text"
             else [*column.made]
             for column in self.plan.columns
+            if column.kind != "image"
         }
         return frozenset(name for name, features in made.items() if kept.isdisjoint(features))
 

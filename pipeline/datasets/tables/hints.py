@@ -1,4 +1,4 @@
-"""Columns of numbers that may be meant as something else, which only people can tell."""
+"""Columns that may be meant as something else, which only people can tell."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from pipeline.datasets.tables.files import several, shown
 if TYPE_CHECKING:
     import numpy as np
 
-Hint = Literal["", "code", "id"]
+Hint = Literal["", "code", "id", "date"]
 _CODES = re.compile(r"((^|[\W_])(id|zip)|code|type|class|category|kind|status)$")
 _FEW = 20  # different numbers: more are a measure rather than a code
 _OFTEN = 10  # rows of a number, on average
@@ -62,8 +62,8 @@ class Whole:
         return ""
 
 
-def described(codes: Sequence[str], ids: Sequence[str]) -> Iterator[str]:
-    """Lines that say what numeric columns may be instead, and how to say so."""
+def described(codes: Sequence[str], ids: Sequence[str], dates: Sequence[str]) -> Iterator[str]:
+    """Lines that say what columns may be instead, and how to say so."""
     if codes:
         yield (
             f"{several(codes)}: taken as numeric, with few whole numbers. If they are codes, "
@@ -73,6 +73,13 @@ def described(codes: Sequence[str], ids: Sequence[str]) -> Iterator[str]:
         yield (
             f"{several(ids)}: taken as numeric, with another whole number in each row. --id "
             f"{_said(ids[0])} names examples by it, --ignored {_said(ids[0])} sets it aside"
+        )
+    if dates:
+        verbs = ("look", "are") if dates[1:] else ("looks", "is")
+        yield (
+            f"{several(dates)} {verbs[0]} like dates, and {verbs[1]} not read as such. Only "
+            "ISO 8601 is, 2026-01-31: write it so in the file (in pandas, pd.to_datetime with "
+            f"format=, then .dt.strftime('%Y-%m-%d')), or --ignored {_said(dates[0])} sets it aside"
         )
 
 

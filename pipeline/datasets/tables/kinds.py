@@ -18,10 +18,15 @@ from pipeline.datasets.tables.offenders import Wrong
 from pipeline.datasets.tables.problems import AT_ONCE, Problems
 from pipeline.datasets.tables.refusals import refuse
 from pipeline.datasets.tables.values import (
+    COMPACT_DATE,
+    COMPACT_ENDS,
     DATE,
     MOSTLY,
     NUMBER,
     OTHER_DATE,
+    SHORT_DATE,
+    SURELY,
+    SURELY_SHORT,
     compute,
     finite,
     first,
@@ -32,7 +37,7 @@ from pipeline.datasets.tables.values import (
 from pipeline.errors import DatasetError
 
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls an index that has no name
-Kind = Literal["numeric", "categorical", "boolean", "date", "text", "ignored"]
+Kind = Literal["numeric", "categorical", "boolean", "date", "text", "image", "ignored"]
 TRUE, FALSE = ("true", "yes", "t", "y"), ("false", "no", "f", "n")
 _CATEGORIES = 1000  # at most; more names of things are text, or ids
 _OFTEN = 10  # rows of a value on average: no text repeats like that
@@ -52,7 +57,7 @@ class Summary:
         distinct: different values of text, None where they were too many to count.
         low, high: of numbers.
         why: in a few words, where `kind` may surprise.
-        hint: what numbers may be instead.
+        hint: what numbers, or a text, may be instead.
     """
 
     name: str
@@ -122,7 +127,8 @@ def described(columns: list[Summary]) -> Iterator[str]:
         yield f"{len(mine):,} {kind}: {', '.join(parts[:5])}{more}"
     numeric = by_kind.get("numeric", [])
     codes, ids = ([c.name for c in numeric if c.hint == hint] for hint in ("code", "id"))
-    yield from hints.described(codes, ids)
+    dates = [column.name for column in columns if column.hint == "date"]
+    yield from hints.described(codes, ids, dates)
 
 
 @dataclass
@@ -193,6 +199,10 @@ class _Column:
             return
         if numbers.null_count == values.null_count:
             self._count(NUMBER, known)
+            ends = pc.min_max(numbers).as_py()
+            if COMPACT_ENDS[0] <= ends["min"] and ends["max"] <= COMPACT_ENDS[1]:
+                compact = pc.match_substring_regex(values, COMPACT_DATE)
+                self._count(COMPACT_DATE, pc.sum(compact).as_py() or 0)
             self._remember(DATE, pc.is_valid(values), values, start)
         else:
             for pattern in (NUMBER, DATE):
@@ -201,6 +211,11 @@ class _Column:
                 self._remember(pattern, pc.invert(has), values, start)
             dated = pc.match_substring_regex(values, OTHER_DATE)
             self._count(OTHER_DATE, pc.sum(dated).as_py() or 0)
+            short = pc.match_substring_regex(values, SHORT_DATE)
+            if number := pc.sum(short).as_py():
+                self._count(SHORT_DATE, number)
+                sure = pc.and_(short, pc.match_substring_regex(values, SURELY_SHORT))
+                self._count(SURELY_SHORT, pc.sum(sure).as_py() or 0)
         self.commas.see(values, numbers, start)
         if numbers.null_count == values.null_count:
             self.words += known
@@ -247,15 +262,25 @@ class _Column:
             found.kind, found.why = (
                 (self.typed, "") if self.typed else self._kind_of_text(known, problems)
             )
-            if not self.typed and self.matches.get(OTHER_DATE, 0) >= MOSTLY * known:
-                found.why = "dates are read as 2026-01-31"
-            if found.kind == "numeric" and known == self.rows:
+            if self._looks_like_dates(found, known):
+                found.why, found.hint = "looks like dates", "date"
+            elif found.kind == "numeric" and known == self.rows:
                 found.hint = self.whole.hint(self.name, self.rows)
         if found.kind == "numeric":
             found.low, found.high = self.low, self.high
         elif not self.typed and self.distinct is not None and NUMBER in self.others:
             found.distinct = len(self.distinct)
         return found
+
+    def _looks_like_dates(self, found: Summary, known: int) -> bool:
+        """Whether values that are read as something else are most likely dates."""
+        if self.typed or self.said is not None or found.kind == "date" or found.why == _WRONG:
+            return False
+        count = self.matches.get
+        short = count(SHORT_DATE, 0)
+        if count(SURELY_SHORT, 0) < SURELY * short:
+            short = 0
+        return count(OTHER_DATE, 0) + short >= MOSTLY * known or count(COMPACT_DATE, 0) == known
 
     def _kind_of_text(self, known: int, problems: Problems) -> tuple[Kind, str]:
         wanted: tuple[tuple[str, Kind, str, Wrong], ...] = (

@@ -21,6 +21,7 @@ _STATES = {
 }
 _OTHER_WORDS = "present, yes, 1, absent, no, 0, ?, NA"
 _COMPARED = 20_000  # nodes that are looked through for a close match
+_CLEAR, _OF_NAMES = ";|\t", ", "  # what may be between nodes; the latter stand in names as well
 
 
 Labelled = tuple[tuple[str, ...], ...]
@@ -153,7 +154,7 @@ def _refuse_unknown(
     unknown: dict[str, list[int]],
     sort: str,
     problems: Problems,
-    hinted: Callable[[str], str] = lambda one: "",
+    ending: Callable[[str], str] = lambda one: "",
 ) -> None:
     """Take what is unknown, and the rows that it is in."""
 
@@ -161,7 +162,7 @@ def _refuse_unknown(
         rows = unknown[one]
         more = f" (and in {len(rows) - 1:,} more row{'s' if rows[2:] else ''})" if rows[1:] else ""
         found = (files.cut(shown(one)) if one else "an empty cell") + more
-        files.refuse(table.path, table.place(rows[0]), sort + hinted(one), found)
+        files.refuse(table.path, table.place(rows[0]), sort, found + ending(one))
 
     problems.each(table.path, sort, [*unknown], refuse)
 
@@ -218,7 +219,13 @@ def _rows(
     _refuse_unknown(table, no_states, wanted, problems)
     if known is not None:
         wanted = "nodes of the hierarchy"
-        _refuse_unknown(table, strange, wanted, problems, lambda one: hint(one, known))
+        clear = clear_signs(known)
+
+        def ending(one: str) -> str:
+            sign = _between(one, known, clear)
+            return _several(table, options, sign) if sign else did_you_mean(one, known)
+
+        _refuse_unknown(table, strange, wanted, problems, ending)
 
 
 def _parts(cell: str, options: Labels) -> list[str]:
@@ -256,7 +263,7 @@ def _ones(
     if known is not None and (unknown := [name for name in nodes if name not in known]):
         raise DatasetError(
             f"{table.path}: expected a column for each node of the hierarchy, and none beside them "
-            f"and the ids{hint(unknown[0], known)}, found {several(unknown)}"
+            f"and the ids, found {several(unknown)}{did_you_mean(unknown[0], known)}"
         )
 
     def refuse(at: tuple[int, str]) -> NoReturn:
@@ -289,11 +296,61 @@ def _notes(labels: list[list[str]], once: tuple[tuple[str, ...], ...]) -> Iterat
         yield f"{empty:,} of {len(once):,} examples have no label."
 
 
-def hint(unknown: str, known: set[str]) -> str:
-    """What an unknown node may have been meant to be."""
-    plain = " ".join(unknown.casefold().split())
-    folded = {" ".join(node.casefold().split()): node for node in known}
-    close = [folded[plain]] if plain in folded else []
-    if not close and len(folded) <= _COMPARED and len(plain) <= 100:
-        close = [folded[one] for one in difflib.get_close_matches(plain, folded, n=1)]
-    return f" (such as {shown(close[0])})" if close else ""
+def did_you_mean(unknown: str, known: Collection[str]) -> str:
+    """What an unknown node may have been meant to be: the end of a message, or nothing."""
+    close = _closest(unknown, known)
+    return "" if close is None else f"; did you mean {shown(close)}?"
+
+
+def _closest(unknown: str, known: Collection[str]) -> str | None:
+    plain = folded(unknown)
+    nodes = {folded(node): node for node in known}
+    if plain in nodes:
+        return nodes[plain]
+    if len(nodes) > _COMPARED or len(plain) > 100:
+        return None
+    return next((nodes[one] for one in difflib.get_close_matches(plain, nodes, n=1)), None)
+
+
+def clear_signs(known: Collection[str]) -> str:
+    """The signs that may be between nodes, and stand in the name of none."""
+    return "".join(sign for sign in _CLEAR if not any(sign in node for node in known))
+
+
+def _between(unknown: str, known: Collection[str], clear: str) -> str | None:
+    """The sign between several nodes in what was taken for one; None where it may well be one.
+
+    A close node in its place would lose the others. It loses none where it has them in its name:
+    "rad fox" may be the node "red fox", though there is a node "fox".
+    """
+    nodes = {folded(node) for node in known}
+    if folded(unknown) in nodes:
+        return None
+    close: str | None = None
+    for sign in (*clear, *_OF_NAMES):
+        pieces = _pieces(unknown, sign)
+        if len(pieces) > 1 and (sign in clear or pieces & nodes):
+            close = close or _closest(unknown, known) or ""
+            if sign in clear or not pieces & nodes <= _pieces(close, sign):
+                return sign
+    return None
+
+
+def _pieces(cell: str, sign: str) -> set[str]:
+    return {piece for part in cell.split(sign) if (piece := folded(part))}
+
+
+def _several(table: Strings, options: Labels, sign: str) -> str:
+    """The end of a message on several nodes that were taken for one."""
+    if options.layout == "long":
+        return "; are these several nodes? The layout long has a row for each"
+    assert options.node is not None
+    if any(options.delimiter in cell for cell in table.columns[options.node]):
+        return f"; are these several nodes? {shown(options.delimiter)} is between them elsewhere"
+    typed = "$'\\t'" if sign == "\t" else f"'{sign}'"
+    return f"; are these several nodes? --delimiter {typed} says what is between them"
+
+
+def folded(node: str) -> str:
+    """A node in whatever case and with any blanks, as people write it."""
+    return " ".join(node.casefold().split())

@@ -1,5 +1,6 @@
 """What a table of labels is, as far as its header and its content tell; the rest is asked."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from pipeline.errors import DatasetError
 _DELIMITERS = ";|,\t "
 _SEPARATORS = "/>\\|"  # of paths; the first one where several are as frequent
 _COLUMNS = ("labels", "label", "nodes", "node", "terms", "term", "classes", "class", "categories")
+_MOST = 0.75  # of the pieces between blanks are nodes, where a blank is between nodes
 STATED = ("state", "negative", "unknown")  # columns of `tables.labels` beside that of the nodes
 _IDS = ("id", "example", "example_id", "key", "name")
 
@@ -68,8 +70,8 @@ def detect(
             if len(unknown) < len(others) / 2:  # they were meant to be nodes
                 raise DatasetError(
                     f"{path}, header: expected columns that are nodes of the hierarchy, as "
-                    f"{len(others) - len(unknown)} are{labels.hint(unknown[0], known)}, found "
-                    f"{several(unknown)}"
+                    f"{len(others) - len(unknown)} are, found {several(unknown)}"
+                    f"{labels.did_you_mean(unknown[0], known)}"
                 )
         node_column = _node_column(table, others, known)
     alone = with_features or others == [node_column]
@@ -189,16 +191,48 @@ def _between(values: Sequence[str], known: set[str] | None, separator: str | Non
     text = "\n".join(values)
     signs = [sign for sign in _DELIMITERS if sign != separator and sign in text]
     free = next((sign for sign in _DELIMITERS if sign not in text), ";")
-    if known is not None and known.issuperset(values):
-        return free
+    if known is not None:
+        return _between_known(values, known, signs) or free
     for sign in signs:
-        parts = [part.strip() for value in values for part in value.split(sign)]
-        if known is not None:
-            several_ = sum(part in known for part in parts) > len(parts) / 2
-        else:
-            # A path may hold a comma or a blank; but if what is on either side is a path, too …
-            cut = [part for value in values if sign in value for part in value.split(sign)]
-            several_ = sign in ";|" or all(separator and separator in part for part in cut)
-        if several_:
+        # A path may hold a comma or a blank; but if what is on either side is a path, too …
+        cut = [part for value in values if sign in value for part in value.split(sign)]
+        if sign in ";|" or all(separator and separator in part for part in cut):
             return sign
     return free
+
+
+def _between_known(values: Sequence[str], known: set[str], signs: Sequence[str]) -> str | None:
+    """The sign between nodes that are known; None where each cell is one node, or a wrong one.
+
+    Names of nodes may hold the sign, and a label may be misspelt: neither makes it a delimiter. A
+    sign that stands in no name (`;`, `|`, tab) is one if half of the pieces are nodes, as where the
+    only cell with two labels has a misspelt one. Otherwise cells are cut only where that leaves no
+    more unknown labels than there are without, and most pieces are nodes; at a blank, which names
+    hold most, fewer unknown ones, three quarters of the pieces, and no cell that is a node with it.
+    Of several such signs it is the one that leaves the fewest unknown labels.
+    """
+    nodes = {labels.folded(node) for node in known}
+    cells = Counter(values)
+    strange = {cell for cell in map(labels.folded, cells) if cell and cell not in nodes}
+    if not strange:
+        return None
+    clear, left = labels.clear_signs(known), dict[str, int]()
+    for sign in signs:
+        cut, pieces = Counter[str](), set[str]()
+        for cell, rows in cells.items():
+            parts = [part for one in cell.split(sign) if (part := labels.folded(one))]
+            pieces.update(parts)
+            if sign in cell:
+                cut.update(dict.fromkeys(parts, rows))
+        unknown = len(pieces - nodes)
+        known_share = sum(rows for part, rows in cut.items() if part in nodes) / max(1, cut.total())
+        if sign == " ":
+            named = any(sign in cell and labels.folded(cell) in nodes for cell in cells)
+            fits = unknown < len(strange) and known_share >= _MOST and not named
+        elif sign in clear:
+            fits = known_share >= 0.5
+        else:
+            fits = unknown <= len(strange) and known_share > 0.5
+        if fits:
+            left[sign] = unknown
+    return min(left, key=lambda sign: left[sign], default=None)

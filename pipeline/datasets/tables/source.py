@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.config.images import Images as ImageOptions
 from pipeline.config.tables import Features as FeatureOptions
 from pipeline.config.tables import TableFile, Tables
 from pipeline.datasets.source import Features, RawDataset, Source
-from pipeline.datasets.tables import columns, frames, hierarchies, labels, offenders
+from pipeline.datasets.tables import columns, frames, hierarchies, labels, offenders, pictures
 from pipeline.datasets.tables import states as states_
 from pipeline.datasets.tables.closure import Closure
 from pipeline.datasets.tables.columns import Column, Plan
@@ -40,11 +42,13 @@ class OwnTables(Source):
     Args:
         name: of the data set.
         tables: what the files are.
+        images: how images become pixels, where a column names files of them.
     """
 
-    def __init__(self, name: str, tables: Tables) -> None:
+    def __init__(self, name: str, tables: Tables, images: ImageOptions | None = None) -> None:
         self.name = name
         self._tables = tables
+        self._images = images or ImageOptions()
 
     def files(self) -> tuple[RawFile, ...]:
         """A file for each role; one that has two of them is there once."""
@@ -69,8 +73,23 @@ class OwnTables(Source):
     def keep(self, folder: Path) -> None:
         """Nothing to do: they are where they came from."""
 
+    def fetch(self, folder: Path, origin: str | Path | None = None) -> None:
+        """See `Source`; of images the pixels are kept, not the files."""
+        super().fetch(folder, origin)
+        if self._tables.images is not None:
+            table = folder / self.files()[0].name
+            pictures.fetch(table, self._tables, self._images, self.origin(), folder)
+
     def read(self, folder: Path) -> RawDataset:
         """Read the copies in a folder; see `read_from`."""
+        raw = self._read(folder)
+        if self._tables.images is None:
+            return raw
+        assert self._tables.features.image is not None
+        names = raw.attributes[self._tables.features.image].tolist()
+        return replace(raw, images=pictures.read(folder, names))
+
+    def _read(self, folder: Path) -> RawDataset:
         copies = {file.path: folder / file.name for file in self.files()}
         try:
             return self.read_from({role: copies[file.path] for role, file in self._roles().items()})
@@ -282,7 +301,8 @@ def _plan_of(made: Sequence[str], options: FeatureOptions) -> Plan:
     first = {date.made[0]: date.name for date in dates}
     further = {name for date in dates for name in date.made[1:]}
     names = [first.get(name, name) for name in made if name not in further]
-    return Plan.of([*names, *options.special, *options.ignored], options, Path(options.path))
+    every = dict.fromkeys([*names, *options.special, *options.ignored])
+    return Plan.of([*every], options, Path(options.path))
 
 
 def _splits(path: Path, name: str, problems: Problems) -> tuple[str, ...]:

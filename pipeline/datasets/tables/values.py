@@ -7,7 +7,29 @@ MISSING = ("", "NA", "N/A", "n/a", "nan", "NaN", "NAN", "NULL", "null", "None", 
 MOSTLY = 0.8  # of the values: such a column was meant to be of a kind throughout
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DATE = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"  # ISO 8601
-OTHER_DATE = r"^\d{1,2}[./-]\d{1,2}[./-]\d{4}([ T,].*)?$"  # day or month first: who knows?
+_DAY, _MONTH, _YEAR = r"(0?[1-9]|[12]\d|3[01])", r"(0?[1-9]|1[0-2])", r"(1[5-9]|20|21)\d\d"
+_NAME = (  # of a month, in English and German
+    r"(jan(uary?)?|feb(ruary?)?|m(a|ä|ae)r(ch|z)?|mrz|apr(il)?|ma[iy]|jun[ei]?|jul[iy]?|aug(ust)?"
+    r"|sept?(ember)?|o[ck]t(ober)?|nov(ember)?|de[cz](ember)?)"
+)
+# Nothing but a time may come behind a date: texts begin with dates, too.
+_TIME = (
+    r"([ T,]+\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?( ?([ap]\.?m\.?|uhr))?"
+    r"( ?(z|utc|gmt|[+-]\d{2}:?\d{2}))?)?$"
+)
+# Day or month first, or whatever else people write: who knows which is which? None is read.
+OTHER_DATE = (
+    rf"(?i)^({_DAY}[./-]{_MONTH}[./-]{_YEAR}|{_MONTH}[./-]{_DAY}[./-]{_YEAR}"
+    rf"|{_YEAR}[./-]{_MONTH}[./-]{_DAY}|{_YEAR}[/-](0[1-9]|1[0-2])"
+    rf"|{_DAY}[. -]+{_NAME}[., -]+({_YEAR}|\d\d)|{_NAME}[. -]+{_DAY}(st|nd|rd|th)?[., ]+{_YEAR})"
+    rf"{_TIME}"
+)
+# So may versions and ratios be (3.4.12, 1/2/10), which seldom have parts as these have.
+SHORT_DATE = rf"(?i)^({_DAY}[./]{_MONTH}[./]|{_MONTH}/{_DAY}/)\d\d{_TIME}"
+SURELY_SHORT = r"^(0|1[3-9]|[23]\d|\d{1,2}[./](0|1[3-9]|[23]\d))"
+SURELY = 0.25  # of the short dates at least
+COMPACT_DATE = r"^(1[5-9]|20|21)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"  # if all values are
+COMPACT_ENDS = (15000101, 21991231)
 
 
 def compute() -> Any:

@@ -559,7 +559,9 @@ def test_any_types_of_parquet_are_features_or_refused(
     parquet.write_table(pa.Table.from_arrays(arrays, names), path)
     read_or_refused(path)
     # What is said of the columns need not be what they are.
-    lists = {} if kind == "numeric" else {kind: names}
+    lists: dict[str, object] = {} if kind == "numeric" else {kind: names}
+    if kind == "image":  # there is one column of them at most
+        lists = {kind: names[0]}
     options = Features.model_validate({"path": "-", "sha256": "0" * 64, **lists})
     try:
         columns.read(path, Plan.of(names, options, path))

@@ -66,6 +66,17 @@ def test_hints_say_what_can_be_done():
     ]
 
 
+def test_what_looks_like_dates_is_said_with_what_can_be_done():
+    columns = [Summary("seen on", "categorical", hint="date"), Summary("t", "text", hint="date")]
+    assert [*kinds.described(columns)][2:] == [
+        "'seen on', 't' look like dates, and are not read as such. Only ISO 8601 is, 2026-01-31: "
+        "write it so in the file (in pandas, pd.to_datetime with format=, then "
+        ".dt.strftime('%Y-%m-%d')), or --ignored 'seen on' sets it aside"
+    ]
+    (line,) = [*kinds.described(columns[1:])][1:]
+    assert line.startswith("'t' looks like dates, and is not read as such. Only ISO 8601 is")
+
+
 def test_what_is_no_word_is_shown_in_quotes_and_without_control_characters():
     columns = [
         Summary("\x1b[31m\nid", "numeric", hint="id"),

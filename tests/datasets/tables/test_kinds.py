@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "x.csv"
 
 
-READ_AS = "dates are read as 2026-01-31"
+READ_AS = "looks like dates"
 DAYS = [f"1/{day}/2026" for day in range(1, 10)]
 WORDS = ["red", "green", "blue"] * 4
 CASES: dict[str, tuple[list[str], str, str]] = {
@@ -59,6 +59,24 @@ CASES: dict[str, tuple[list[str], str, str]] = {
         READ_AS,
     ),
     "times of Germany": (["31.01.2026 12:30", "1.2.2026 9:15"], "text", READ_AS),
+    "the year first": (["2026/01/31", "2026/2/1"] * 9, "categorical", READ_AS),
+    "no zeros before": (["2026-1-31", "2026-2-1"] * 9, "categorical", READ_AS),
+    "years of two digits": (["31/01/26", "1/2/26"] * 9, "categorical", READ_AS),
+    "months with names": (["31-Jan-2026", "1 feb. 26", "May 3rd, 2026"] * 9, "text", READ_AS),
+    "months in German": (["12. Oktober 2024", "3. März 2024"] * 9, "text", READ_AS),
+    "months of years": (["2024-03", "2024-11"] * 9, "categorical", READ_AS),
+    "dates without a sign": (["20240312", "20231101", "?"], "numeric", READ_AS),
+    "texts that begin with a date": (
+        ["31.01.2026 came in by train", "1.2.2026: no news"],
+        "text",
+        "",
+    ),
+    "versions as long as dates": (["3.4.12", "3.4.13", "3.5.10"] * 9, "categorical", ""),
+    "ratios": (["1/2/10", "1/3/12"] * 9, "categorical", ""),
+    "no such day or month": (["32.01.2026", "13/13/2026", "2026/13/1"] * 9, "categorical", ""),
+    "eight digits that are no dates": (["20240312", "20241312"], "numeric", ""),
+    "eight digits of another year": (["20240312", "90240312"], "numeric", ""),
+    "no dates, but versions": (["1.2.3", "1.10.0"] * 9, "categorical", ""),
     "lists of codes": (["1", "1,2", "1,2,3", "2,3"], "ignored", "tells apart (nearly) every row"),
 }
 
@@ -210,3 +228,10 @@ def test_columns_are_described_by_kind_and_long_lists_are_cut():
     assert lines[1].startswith("1 ignored: 'xxx")
     assert lines[1].endswith("… (no value)")
     assert len(lines) == 2
+
+
+def test_what_the_user_has_said_is_not_doubted(path: Path):
+    path.write_text("c,-\n" + "31.01.2026,\n1.2.2026,\n" * 9)
+    for kind in ("text", "categorical", "ignored"):
+        found = kinds.understand(path, {"c": kind})[0]
+        assert (found.kind, found.why, found.hint) == (kind, "as you say", "")

@@ -119,14 +119,34 @@ def test_without_nodes_every_label_is_one(path: Path):
     [
         ("long", "e3,b", "e9,b", "line 2: expected an example that is among the features, found"),
         ("long", "e3,b", "e3,", "line 2: expected a node in column 'node', found an empty cell"),
-        ("long", "e3,b", "e3,B", "line 2: expected nodes of the hierarchy (such as 'b'), found"),
-        ("long", "c d", "c  D", "line 4: expected nodes of the hierarchy (such as 'c d'), found"),
-        ("long", "c d", "c f", "line 4: expected nodes of the hierarchy (such as 'c d'), found"),
+        (
+            "long",
+            "e3,b",
+            "e3,B",
+            "line 2: expected nodes of the hierarchy, found 'B'; did you mean 'b'?",
+        ),
+        (
+            "long",
+            "c d",
+            "c  D",
+            "line 4: expected nodes of the hierarchy, found 'c  D'; did you mean 'c d'?",
+        ),
+        (
+            "long",
+            "c d",
+            "c f",
+            "line 4: expected nodes of the hierarchy, found 'c f'; did you mean 'c d'?",
+        ),
         ("long", "c d", "x" * 10**5, "line 4: expected nodes of the hierarchy, found 'xxx"),
         ("delimited", "e2,", "e1,b", "line 4: expected one row for each example, found 'e1' again"),
         ("delimited", "a;", "z;", "line 3: expected nodes of the hierarchy, found 'z'"),
         ("one_hot", "e3,0", "e3,2", "line 2: expected 0 or 1 in column 'a', found '2'"),
-        ("one_hot", "c d", "c e", "and none beside them and the ids (such as 'c d'), found 'c e'"),
+        (
+            "one_hot",
+            "c d",
+            "c e",
+            "and none beside them and the ids, found 'c e'; did you mean 'c d'?",
+        ),
         ("one_hot", "e3,", "e1,", "line 3: expected one row for each example, found 'e1' again"),
     ],
 )

@@ -1,0 +1,1 @@
+"""What commands of the documentation print, recorded, and quoted in its pages."""

@@ -1,0 +1,1 @@
+"""`rarenode doctor`: what is missing or misconfigured. It looks, and changes nothing."""

@@ -1,0 +1,1 @@
+"""Image encoders: networks whose output is the features of images."""
