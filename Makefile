@@ -50,6 +50,7 @@ install: .venv/installed
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[hpo,scale,go,images,onnx,teams,docs,dev]"
 	@touch $@
+	@echo "Installed. Next: make run, or $(BIN)/rarenode --help"
 
 # The set that is installed now becomes the set that everybody installs.
 constraints: .venv/installed

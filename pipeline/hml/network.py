@@ -10,9 +10,7 @@ from jaxtyping import Float
 from torch import nn
 from torch.nn import functional
 
-# Units of a layer below which the products of MKL round differently from row to row, and what is
-# predicted for an example would depend on its place among the others (measured: below 12).
-_NARROW = 16
+from pipeline.hml.products import NARROW
 
 
 class Networks(nn.Module):
@@ -75,7 +73,7 @@ class Networks(nn.Module):
 
     def _lacking(self, weight: torch.Tensor) -> int:
         """Units that a layer is to be filled up with."""
-        return 0 if self.training else max(0, _NARROW - weight.shape[-1])
+        return 0 if self.training else max(0, NARROW - weight.shape[-1])
 
     def _further_layers(self) -> Iterator[tuple[nn.Parameter, nn.Parameter]]:
         return zip(list(self.weights)[1:], list(self.biases)[1:], strict=True)

@@ -19,6 +19,7 @@ from scipy import sparse
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members.averages import LabelledMembers, stored, stored_features
 from pipeline.hml.members.regressions import RegressionMembers, SolvedKernels, kernel
+from pipeline.hml.products import product
 from pipeline.hml.unknown import Unknown
 
 LANDMARKS = 3000
@@ -146,7 +147,8 @@ class KernelMembers(RegressionMembers, LabelledMembers):
         if solved is not None:
             return solved.regressed(member, place)
         learnt = np.flatnonzero(self.learns[member])
-        weight = (place @ solution.inverse[member]) @ self._weighted(solution.place, learnt).T
+        towards = self._weighted(solution.place, learnt).T
+        weight = product(product(place, solution.inverse[member]), towards)
         p: Any = (self._closed[learnt].T @ weight.T).T
         return np.column_stack([p, weight.sum(1)]).astype(np.float32)
 

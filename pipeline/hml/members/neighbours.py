@@ -112,10 +112,11 @@ class NeighbourMembers(AveragingMembers):
     ) -> tuple[sparse.csr_array, Bool[np.ndarray, " example"]]:
         """W from so many nearest examples, and for whom these may be too few for a member."""
         distance, row = self._search(x, searched)
-        similarity = 1 - distance.astype(np.float64)
-        # A similarity of nothing would leave an example without any neighbour.
-        value = np.maximum(similarity, 1e-6)
-        rank, known = similarity.copy(), np.zeros(row.shape, dtype=np.bool_)
+        # In the order of the rows: that of the search is float32's, which rounds by the block.
+        order = np.argsort(row, axis=1)
+        row = np.take_along_axis(row, order, 1)
+        rank = 1 - np.take_along_axis(distance, order, 1).astype(np.float64)
+        farthest, known = rank.min(1), np.zeros(row.shape, dtype=np.bool_)
         total, short = np.zeros(row.shape), np.zeros(len(x), dtype=np.bool_)
         mass = None if self.weight is None else self.weight[row]
         for member, usable in enumerate(self._usable):
@@ -142,10 +143,16 @@ class NeighbourMembers(AveragingMembers):
                 places = wanted - above.sum(1, keepdims=True)
                 held = tied.sum(1, keepdims=True)
                 part = above + tied * (places / np.where(held > 0, held, 1))
-            weight = value * part
+            taken = (part > 0) & ~known
+            if taken.any():
+                rank[taken] = self._similarities(x, row, taken)
+                known |= taken
+            # A similarity of nothing would leave an example without any neighbour.
+            weight = np.maximum(rank, 1e-6) * part
             if searched < len(self._examples):
-                short |= counts & (edge[:, 0] <= similarity[:, -1] + _ROUNDING)
-            sums = weight.sum(1, keepdims=True)
+                short |= counts & (edge[:, 0] <= farthest + _ROUNDING)
+            # One after the other, so that rows of no weight between them change no last bit.
+            sums = weight.cumsum(1)[:, -1:]
             least = 1e-9 if mass is None else np.finfo(np.float64).tiny
             total += share[member][:, None] * weight / np.maximum(sums, least)
         start = np.arange(0, row.size + 1, searched)

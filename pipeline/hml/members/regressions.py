@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from pipeline.hml.hierarchy import Hierarchy
 from pipeline.hml.members.contract import Members
 from pipeline.hml.members.sum_kernels import add_bounded
+from pipeline.hml.products import product
 
 # Share of the prior in a probability: regressions reach 0 and less, whose logits say too much.
 _PRIOR = 0.1
@@ -146,9 +147,9 @@ class SolvedKernels(RegressionMembers):
         """See `RegressionMembers`."""
         coefficients = self._coefficients[member]
         first, *more = self._parts[member]
-        found = place[:, first] @ coefficients[first]
+        found = product(place[:, first], coefficients[first])
         for part in more:
-            found += place[:, part] @ coefficients[part]
+            found += product(place[:, part], coefficients[part])
         return found
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -132,6 +132,22 @@ const rowHeight = () => beside.matches
   : Math.max(20, Math.min(34, Math.floor(440 / rows)));
 const span = () => (focus < 0 ? [0, whole] : [from[focus], to[focus]]);
 
+// What has no figure is hatched: a grey of its own is taken for the middle of a scale.
+const hatched = (brush, paper, line) => {
+  const tile = make("canvas");
+  const size = tile.width = tile.height = 6;
+  const pen = tile.getContext("2d");
+  pen.fillStyle = paper;
+  pen.fillRect(0, 0, size, size);
+  pen.strokeStyle = line;
+  for (const from of [-size, 0, size]) {
+    pen.moveTo(from, size);
+    pen.lineTo(from + size, 0);
+  }
+  pen.stroke();
+  return brush.createPattern(tile, "repeat");
+};
+
 const paint = () => {
   painting = 0;
   const width = canvas.clientWidth;
@@ -147,7 +163,7 @@ const paint = () => {
   brush.clearRect(0, 0, width, height);
   const style = getComputedStyle(details);
   const [paper, ink] = [style.backgroundColor, style.color];
-  const none = style.borderTopColor;
+  const none = hatched(brush, paper, style.borderTopColor);
   const by = colours[$("explorer-colour").selectedIndex] ?? colours[0];
   const colour = ramp(by.stops);
   const [low, high] = span();
