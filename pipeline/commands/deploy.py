@@ -39,7 +39,9 @@ def add(commands: Any) -> None:
     deploy.add_argument(
         "--time-limit", type=float, metavar="MINUTES", help="a run that takes longer is ended"
     )
-    deploy.add_argument("--pause", action="store_true", help="run nothing until it is resumed")
+    deploy.add_argument(
+        "--pause", action="store_true", help="run nothing that is due until it is resumed"
+    )
     options.add_json(deploy, "with --list the schedules")
     deploy.set_defaults(command=_run)
 

@@ -271,6 +271,10 @@ class Fitted:
             cuts["tuned"] = tuned_cuts(predictions, beta=beta, weight=weight)
             if looked_at is not problem:
                 cuts["tuned"] = _for_all(cuts["tuned"], cuts["prior_matched"], share)
+            # A node that every example has, such as a root, is left to no last digit of a score.
+            always = problem.closed.sum(0) == problem.closed.shape[0]
+            for rule in ("prior_matched", "tuned"):
+                cuts[rule] = np.where(always, 0.0, cuts[rule])
             if budget is not None:
                 blocks = (p for _, p in predictions)
                 cuts["budget"] = budget_cuts(

@@ -15,6 +15,9 @@ _SURE = 4.0  # standard errors: beyond what chance does among thousands of featu
 _BEYOND = 0.05  # share of rows outside of the range of the training rows
 _MISSING = 0.2  # more of the values missing than there were
 _NEW = 0.01  # share of rows with a category that training did not have
+# Of a text. Later ones fit the texts that they were learnt from: rows of the same source are beyond
+# their ranges, too.
+_DIRECTIONS = 50
 _SHOWN = 3
 
 
@@ -31,6 +34,7 @@ class Drift:
         self._rows = 0
         self._known, self._beyond = np.zeros(width), np.zeros(width)
         self._total = np.zeros(width)
+        self._judged = found.leading(_DIRECTIONS)
         self._unseen: dict[str, tuple[int, str]] = {}
 
     def see_values(self, frame: "pd.DataFrame") -> None:
@@ -56,8 +60,8 @@ class Drift:
         scaler = self._model.ensemble.preprocessing
         count = np.maximum(self._known, 1)
         shift = np.where(self._known > 0, (self._total / count - scaler.mean) / scaler.scale, 0.0)
-        far = np.abs(shift) > np.maximum(_FAR, _SURE / np.sqrt(count))
-        beyond = self._beyond / self._rows
+        far = self._judged & (np.abs(shift) > np.maximum(_FAR, _SURE / np.sqrt(count)))
+        beyond = self._judged * self._beyond / self._rows
         missing = 1 - self._known / self._rows - self._model.missing
         return [
             *(

@@ -68,6 +68,11 @@ class Model:
         name = about.get("name") if isinstance(about, dict) else None
         return name if isinstance(name, str) else None
 
+    def leading(self, directions: int) -> np.ndarray:
+        """(feature,) whether it is none of a text, or among so many leading directions of it."""
+        late = frozenset[str]() if self._encoder is None else self._encoder.late(directions)
+        return np.array([name not in late for name in self.features])
+
     def frame(self, block: Block, path: Path, problems: Problems = AT_ONCE) -> "pd.DataFrame":
         """The columns of a block of a table, with needless ones that it has not.
 

@@ -326,6 +326,19 @@ class TestCuts:
         assert 0 < ensemble.cuts["prior_matched"][never] < 1
         assert 0 < ensemble.cuts["tuned"][never] < 1
 
+    @pytest.mark.parametrize("kinds", [["network"], ALL], ids="-".join)
+    def test_a_node_that_every_example_has_is_always_predicted(self, kinds: list[str]):
+        root = HIERARCHY.index["never"]
+        y = LABELS.toarray()
+        y[:, root] = True
+        ensemble = fit(labels=sparse.csr_array(y), kinds=kinds)
+        unlikely = np.zeros((1, len(HIERARCHY)), np.float32)
+        for rule in ("prior_matched", "tuned"):
+            assert np.flatnonzero(ensemble.decide(unlikely, rule)).tolist() == [root]
+        y[3, root] = False
+        ensemble = fit(labels=sparse.csr_array(y), kinds=kinds)
+        assert ensemble.cuts["prior_matched"][root] > 0
+
     def test_predicted_shares_on_new_data_are_near_the_training_shares(self):
         # Most features are noise, which the ensemble learns by heart: its own examples' scores are
         # more extreme than new ones'.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pipeline.errors import ArtifactError, DatasetError
 from pipeline.hml import load_bundle, save_bundle, uncertainty
 from pipeline.hml.bundle import read_extra
 from pipeline.hml.decisions import decide_budget
-from pipeline.prediction import ids
+from pipeline.prediction import drift, ids
 from pipeline.prediction import model as models
 from pipeline.prediction import predict as predicting
 from pipeline.prediction.model import Model
@@ -520,6 +521,19 @@ def test_rows_that_are_far_from_what_was_learnt_from_are_noted(
     table = trained.write(tmp_path / "new.csv", rows)
     summary = predict(trained_bundle, table, tmp_path / "out.csv", Request())
     assert any(note in found for found in summary.notes), summary.notes
+
+
+def test_late_directions_of_a_text_are_not_judged(
+    trained_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    table = trained.write(tmp_path / "new.csv", [row | {"note": "pain"} for row in ROWS])
+    monkeypatch.setattr(drift, "_DIRECTIONS", 3)
+    notes = " ".join(predict(trained_bundle, table, tmp_path / "out.csv", Request()).notes)
+    judged = {int(number) for number in re.findall("direction ([0-9]+) of", notes)}
+    assert judged <= {0, 1, 2}
+    table = trained.write(tmp_path / "new.csv", [row | {"age": "150"} for row in ROWS])
+    [note] = predict(trained_bundle, table, tmp_path / "out.csv", Request()).notes[-1:]
+    assert "'age' (100% of rows)" in note
 
 
 def test_values_that_training_did_not_have_are_noted(trained_bundle: Path, tmp_path: Path):

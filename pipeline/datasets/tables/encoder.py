@@ -205,6 +205,10 @@ class Encoder:
         }
         return tuple(said.get(name, shown(name)) for name in self.names)
 
+    def late(self, first: int) -> frozenset[str]:
+        """The names of texts' directions that come behind so many of the same text."""
+        return frozenset(name for names in self._directions().values() for name in names[first:])
+
     def _directions(self) -> dict[str, list[str]]:
         """Column of text -> the names of its features."""
         return {
