@@ -5,8 +5,8 @@ import torch
 from jaxtyping import Float
 from torch.nn import functional
 
-# Columns and rows below which MKL rounds differently from row to row, too (measured with AVX2 and
-# AVX-512: below 12 columns, and in fewer than 4 rows for each of two threads).
+# Columns and rows below which MKL rounds differently from row to row, too (measured: below 12
+# columns, with AVX2 and with AVX-512; with AVX2 also in fewer than 4 rows for each of two threads).
 NARROW = 16
 
 
